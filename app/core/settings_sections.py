@@ -1,0 +1,174 @@
+"""The settings, grouped by what they steer. `app.core.config.Settings` joins the groups.
+
+Each field is an environment variable of the same name in upper case; its
+description is what `.env.example` prints above it. Secrets are `SecretStr`,
+so that no repr, log or traceback shows them.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, SecretStr
+from pydantic_settings import NoDecode
+
+from app.core.ports import local_url
+
+Names = Annotated[list[str], NoDecode]
+"""A comma-separated list in the environment."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class ServiceSettings(BaseModel):
+    """Who this process is."""
+
+    environment: Literal["development", "test", "staging", "production"] = Field(
+        "development",
+        description="Name of the environment. Outside development and test, weak secrets stop the start.",
+    )
+    app_name: str = Field("nobet", description="Name of the product; the release in error events is APP_NAME@APP_VERSION.")
+    app_version: str = Field("0.1.0", description="Version of the running build.")
+    service_name: str = Field("", description="service_name of the log records. Empty: each process uses its own (app, voice, shipper).")
+    request_timeout_seconds: float = Field(
+        30, ge=0, description="A request without an answer after so many seconds is cancelled and answered with 504. 0: never."
+    )
+    enable_error_endpoints: bool | None = Field(
+        None, description="Serve /crash and /debug. Empty: only in development and test."
+    )
+
+
+class LogSettings(BaseModel):
+    """What is logged, in which form, and where it is kept until it is shipped."""
+
+    log_level: Literal["", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        "", description="Threshold. Empty: DEBUG in development, INFO elsewhere."
+    )
+    log_format: Literal["json", "console"] = Field("json", description="Form of the records on standard output: json, or console for people.")
+    log_stdout: bool = Field(True, description="Write records to standard output too (the spool gets them in any case).")
+    log_console_id_length: int = Field(8, ge=0, description="Characters of the request id in console lines. 0: all of it.")
+    log_request_start: bool = Field(True, description="Write a record when a request starts, besides the one at its end.")
+    log_tracebacks: Literal["debug", "always", "never"] = Field(
+        "debug", description="Tracebacks of errors: in a DEBUG record of their own, always in the error record, or never."
+    )
+    log_ip_mode: Literal["none", "truncated", "hashed", "full"] = Field(
+        "truncated", description="How the client address stands in the login event, the only record that has one."
+    )
+    log_max_field_chars: Positive = Field(8192, description="Longer values are cut, with a mark that says how much is missing.")
+    log_max_record_bytes: Positive = Field(65536, description="Longest record. What does not fit is cut field by field.")
+    log_index_prefix: str = Field("logs-nobet", pattern=r"^[a-z][a-z0-9-]*$", description="Log indices are PREFIX-YYYY.MM.DD.")
+    log_retention_days: Positive = Field(90, description="Days that log indices are kept.")
+
+
+class SpoolSettings(BaseModel):
+    """The files between the request path and the shipper."""
+
+    spool_dir: Path | None = Field(None, description="Folder of the spool. Empty: no spool, records go to standard output only.")
+    spool_segment_bytes: Positive = Field(8 * 1024 * 1024, description="A segment is closed when it reaches this size.")
+    spool_max_bytes: Positive = Field(
+        2 * 1024**3, description="Bound of the whole spool. Beyond it the oldest finished segment is dropped and counted."
+    )
+    spool_fsync_seconds: float = Field(
+        0, ge=0, description="Interval in which segments are forced to disk, against power loss. 0: the kernel decides (survives kill -9)."
+    )
+
+
+class CorrelationSettings(BaseModel):
+    """Where the request id comes from."""
+
+    correlation_headers: Names = Field(
+        default=["X-Event-ID", "X-Request-ID", "X-Correlation-ID"],
+        description="Headers that may bring the request id, in order of preference.",
+    )
+
+
+class MetricsSettings(BaseModel):
+    """What Prometheus scrapes."""
+
+    metrics_enabled: bool = Field(True, description="Serve /metrics.")
+    metrics_token: SecretStr = Field(
+        SecretStr(""), description="Bearer token for /metrics and for health details. Empty: open in development and test, closed elsewhere."
+    )
+    metrics_disabled_groups: Names = Field(default=[], description="Groups of metrics to leave out: http, system, db, health, business.")
+    prometheus_multiproc_dir: Path | None = Field(
+        None, description="Folder in which several workers share their metrics. Needed with more than one worker."
+    )
+    health_interval_seconds: Seconds = Field(30, description="Interval of the health monitor.")
+    health_timeout_seconds: Seconds = Field(2, description="Time limit of a single health check.")
+    health_cache_seconds: float = Field(2, ge=0, description="A health answer may be this old.")
+    health_external_urls: Names = Field(default=[], description="External services that the health monitor checks (name=url,name=url).")
+    health_required: Names = Field(default=["database", "redis"], description="Checks whose failure makes /health answer 503.")
+    health_disk_percent: Annotated[float, Field(gt=0, le=100)] = Field(90, description="The disk check fails above this use.")
+    health_memory_percent: Annotated[float, Field(gt=0, le=100)] = Field(95, description="The memory check fails above this use.")
+
+
+class StoreSettings(BaseModel):
+    """Databases and the services next door."""
+
+    database_url: SecretStr = Field(
+        SecretStr("sqlite+aiosqlite:///./nobet.db"),
+        description="Database. PostgreSQL: postgresql+asyncpg://user:password@host:port/name; SQLite for a trial.",
+    )
+    database_pool_size: Positive = Field(10, description="Connections that each worker keeps open.")
+    database_slow_query_ms: Positive = Field(200, description="Queries slower than this are logged as warnings.")
+    redis_url: SecretStr = Field(SecretStr(""), description="Redis for cache and limits (redis://…). Empty: off.")
+    voice_url: str = Field(local_url("voice"), description="Address of the voice and suggestion service. Empty: off.")
+    voice_timeout_seconds: Seconds = Field(2, description="Time limit of a call to the voice and suggestion service.")
+    elasticsearch_url: str = Field(local_url("elasticsearch"), description="Address of Elasticsearch.")
+    elasticsearch_username: str = Field("", description="User with which this process talks to Elasticsearch. Empty: no sign-in.")
+    elasticsearch_password: SecretStr = Field(SecretStr(""), description="Its password.")
+    elasticsearch_shards: Positive = Field(1, description="Primary shards of a new index.")
+    elasticsearch_replicas: int = Field(0, ge=0, description="Replicas of a new index. 0 on a single node.")
+
+
+class ShipperSettings(BaseModel):
+    """Spool to Elasticsearch."""
+
+    shipper_batch_docs: Positive = Field(4000, description="Most documents in one bulk request.")
+    shipper_batch_bytes: Positive = Field(8 * 1024 * 1024, description="Most bytes in one bulk request.")
+    shipper_poll_seconds: Seconds = Field(0.5, description="Pause between looks at an idle spool.")
+    shipper_timeout_seconds: Seconds = Field(30, description="Time limit of a bulk request.")
+    shipper_backoff_max_seconds: Seconds = Field(30, description="Longest pause between two tries.")
+    shipper_drain_seconds: Seconds = Field(10, description="Time that a stopping shipper takes to deliver what is left.")
+
+
+class TraceSettings(BaseModel):
+    """Traces and error events."""
+
+    otel_exporter_otlp_endpoint: str = Field("", description="OTLP/HTTP address of the trace store, such as http://127.0.0.1:4318. Empty: off.")
+    trace_sample_rate: Share | None = Field(None, description="Share of requests that are traced. Empty: 0.1 in production, 1.0 elsewhere.")
+    sentry_dsn: SecretStr = Field(SecretStr(""), description="DSN of a Sentry-compatible server. Empty: off.")
+    sentry_sample_rate: Share = Field(1.0, description="Share of error events that are sent.")
+    sentry_traces_sample_rate: Share = Field(0.0, description="Share of requests sent as performance transactions; traces go to Jaeger, so off.")
+    sentry_profiles_sample_rate: Share = Field(0.0, description="Share of transactions that are profiled.")
+    sentry_send_default_pii: bool = Field(False, description="Send user names, addresses and cookies with error events. Personal data: mind the law.")
+    sentry_failed_status_codes: str = Field("500-599", description="Answers that are reported as errors, such as 500-599,403.")
+    sentry_in_development: bool = Field(True, description="Report errors in development too.")
+
+
+class StackSettings(BaseModel):
+    """The stack that `make up` runs."""
+
+    web_concurrency: Positive = Field(2, description="Worker processes of the app.")
+    stack_port_offset: int = Field(0, ge=0, le=40000, description="Added to every port, so that a second stack runs beside the first.")
+    grafana_admin_user: str = Field("admin", description="Administrator of Grafana.")
+    grafana_admin_password: SecretStr = Field(SecretStr(""), description="Its password.")
+    elasticsearch_admin_password: SecretStr = Field(SecretStr(""), description="Password of nobet_admin, for people and for set-up.")
+    elasticsearch_shipper_password: SecretStr = Field(SecretStr(""), description="Password of nobet_shipper, which may only add documents.")
+    elasticsearch_reader_password: SecretStr = Field(SecretStr(""), description="Password of nobet_reader (Grafana, nobet story).")
+    elasticsearch_jaeger_password: SecretStr = Field(SecretStr(""), description="Password of nobet_jaeger, the trace store's user.")
+    elasticsearch_exporter_password: SecretStr = Field(SecretStr(""), description="Password of nobet_exporter, which may only monitor.")
+    postgres_password: SecretStr = Field(SecretStr(""), description="Password of the PostgreSQL user nobet.")
+    redis_password: SecretStr = Field(SecretStr(""), description="Password of Redis.")
+    prometheus_url: str = Field(local_url("prometheus"), description="Address of Prometheus.")
+    grafana_url: str = Field(local_url("grafana"), description="Address of Grafana, as people reach it.")
+    jaeger_url: str = Field(local_url("jaeger_ui"), description="Address of Jaeger's query API.")
+    smtp_server: str = Field("127.0.0.1", description="Mail server for alerts.")
+    smtp_port: Positive = Field(1025, description="Its port: 1025 is the built-in inbox, 587 a real server with STARTTLS.")
+    smtp_username: str = Field("", description="Mail user. Empty: no sign-in.")
+    smtp_password: SecretStr = Field(SecretStr(""), description="Mail password.")
+    alert_email_from: str = Field("nobet@localhost", description="Sender of alert mails.")
+    alert_email_to: str = Field("oncall@localhost", description="Receiver of alert mails.")
+    prometheus_retention: str = Field("30d", description="How long Prometheus keeps data.")
+    prometheus_scrape_interval: str = Field("15s", description="Interval in which Prometheus scrapes.")

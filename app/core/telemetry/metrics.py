@@ -1,0 +1,175 @@
+"""The metrics of all our processes. `app.core.metrics` and the shipper make their objects from this table."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+MetricType = Literal["counter", "gauge", "histogram"]
+
+HTTP_BUCKETS: Final = (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Seconds. An edge at each limit: the SLO at 0.2, the targets 0.2/0.5/1, the alerts at 1 and 5."""
+
+QUERY_BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0)
+"""Seconds; an edge at the slow-query limit 0.2."""
+
+BULK_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""Seconds; the last edge is the bulk time-out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric family.
+
+    `born` lists the label values that exist with 0 from the start, so that
+    `increase()` sees the first event. `group` is what METRICS_DISABLED_GROUPS
+    switches off.
+    """
+
+    name: str
+    type: MetricType
+    meaning: str
+    labels: tuple[str, ...] = ()
+    unit: str = ""
+    buckets: tuple[float, ...] = ()
+    group: str = "http"
+    services: tuple[str, ...] = ("app", "voice")
+    born: tuple[tuple[str, ...], ...] = ()
+
+
+_SHIPPER: Final = ("shipper",)
+_EVERY: Final = ("app", "voice", "shipper")
+
+METRICS: Final[dict[str, Metric]] = {
+    metric.name: metric
+    for metric in (
+        Metric("http_requests_total", "counter", "Requests answered.", ("method", "endpoint", "status_code")),
+        Metric(
+            "http_request_duration_seconds",
+            "histogram",
+            "Time from the request's arrival to the end of its answer.",
+            ("endpoint",),
+            unit="seconds",
+            buckets=HTTP_BUCKETS,
+        ),
+        Metric("http_requests_errors_total", "counter", "Requests that ended in a 5xx or an unhandled exception.", ("method", "endpoint", "status_code")),
+        Metric("http_exceptions_total", "counter", "Unhandled exceptions by class.", ("endpoint", "exception_type")),
+        Metric("http_requests_in_progress", "gauge", "Requests being answered right now."),
+        Metric("http_response_size_bytes_total", "counter", "Bytes of answer bodies.", ("endpoint",), unit="bytes"),
+        Metric("websocket_active_connections", "gauge", "Open WebSockets."),
+        Metric("websocket_closed_total", "counter", "WebSockets ended, by close code.", ("endpoint", "close_code")),
+        Metric("app_info", "gauge", "Constant 1; the labels say what runs.", ("service_name", "version", "environment"), group="core", services=_EVERY),
+        Metric(
+            "log_records_emitted_total",
+            "counter",
+            "Log records written.",
+            ("log_level",),
+            group="core",
+            services=_EVERY,
+            born=tuple((level,) for level in ("debug", "info", "warning", "error", "critical")),
+        ),
+        Metric(
+            "log_records_dropped_total",
+            "counter",
+            "Log records that never reached the spool or were dropped from it.",
+            ("reason",),
+            group="core",
+            services=_EVERY,
+            born=(("spool_full",), ("write_failed",), ("encoding_failed",)),
+        ),
+        Metric("log_spool_bytes_written_total", "counter", "Bytes written to the spool.", unit="bytes", group="core", services=_EVERY),
+        Metric(
+            "telemetry_dropped_total",
+            "counter",
+            "Spans and error events that could not be sent.",
+            ("signal",),
+            group="core",
+            born=(("span",), ("error_event",)),
+        ),
+        Metric(
+            "telemetry_sent_total",
+            "counter",
+            "Spans and error events handed to their stores.",
+            ("signal",),
+            group="core",
+            born=(("span",), ("error_event",)),
+        ),
+        Metric("system_cpu_usage_percent", "gauge", "CPU use of the host, 0 to 100.", unit="percent", group="system"),
+        Metric("system_memory_usage_percent", "gauge", "Memory use of the host, 0 to 100.", unit="percent", group="system"),
+        Metric("system_disk_usage_percent", "gauge", "Use of the disk that holds the spool, 0 to 100.", unit="percent", group="system"),
+        Metric("process_resident_memory_bytes", "gauge", "Resident memory of each worker.", ("worker",), unit="bytes", group="system", services=_EVERY),
+        Metric("process_heap_bytes", "gauge", "Private data of each worker: heap and anonymous memory.", ("worker",), unit="bytes", group="system", services=_EVERY),
+        Metric("process_cpu_seconds_total", "counter", "CPU time of each worker.", ("worker",), unit="seconds", group="system", services=_EVERY),
+        Metric("process_open_fds", "gauge", "Open file descriptors of each worker.", ("worker",), group="system", services=_EVERY),
+        Metric("process_start_time_seconds", "gauge", "When each worker started, Unix time.", ("worker",), unit="seconds", group="system", services=_EVERY),
+        Metric("process_workers", "gauge", "Worker processes alive.", group="system", services=_EVERY),
+        Metric("event_loop_lag_seconds", "gauge", "Worst delay of the event loop since the last sample.", unit="seconds", group="system"),
+        Metric("dependency_up", "gauge", "1 when the dependency's last check passed, else 0.", ("dependency",), group="health"),
+        Metric("dependency_check_duration_seconds", "gauge", "Duration of the dependency's last check.", ("dependency",), unit="seconds", group="health"),
+        Metric(
+            "db_queries_total",
+            "counter",
+            "Database queries.",
+            ("operation", "outcome"),
+            group="db",
+            services=("app",),
+            born=tuple((operation, outcome) for operation in ("select", "insert", "update", "delete", "other") for outcome in ("success", "failure")),
+        ),
+        Metric("db_query_duration_seconds", "histogram", "Duration of database queries.", ("operation",), unit="seconds", buckets=QUERY_BUCKETS, group="db", services=("app",)),
+        Metric("db_pool_connections", "gauge", "Connections of the pool by state.", ("state",), group="db", services=("app",)),
+        Metric("db_pool_usage_percent", "gauge", "Share of the pool that is in use, 0 to 100.", unit="percent", group="db", services=("app",)),
+        Metric(
+            "suggestions_total",
+            "counter",
+            "Calls to the suggestion service by outcome.",
+            ("outcome",),
+            group="business",
+            services=("app",),
+            born=(("success",), ("failure",), ("timeout",), ("unreachable",)),
+        ),
+        Metric("feed_loads_total", "counter", "Reads of the feed by outcome.", ("outcome",), group="business", services=("app",), born=(("success",), ("empty",), ("failure",))),
+        Metric("shipper_records_indexed_total", "counter", "Records that Elasticsearch took.", services=_SHIPPER, group="shipper"),
+        Metric("shipper_records_duplicate_total", "counter", "Records that Elasticsearch already had; sent again after a crash, stored once.", services=_SHIPPER, group="shipper"),
+        Metric(
+            "shipper_records_dead_total",
+            "counter",
+            "Records that went to the dead-letter index.",
+            ("reason",),
+            services=_SHIPPER,
+            group="shipper",
+            born=(("rejected",), ("malformed",), ("too_large",)),
+        ),
+        Metric(
+            "shipper_records_corrupt_total",
+            "counter",
+            "Pieces of the spool that were no record.",
+            ("reason",),
+            services=_SHIPPER,
+            group="shipper",
+            born=(("torn",), ("garbage",)),
+        ),
+        Metric(
+            "shipper_retries_total",
+            "counter",
+            "Bulk requests or items sent again.",
+            ("reason",),
+            services=_SHIPPER,
+            group="shipper",
+            born=(("connection",), ("timeout",), ("overload",), ("server_error",), ("blocked",), ("auth",), ("too_large",)),
+        ),
+        Metric(
+            "shipper_bulk_items_total",
+            "counter",
+            "Bulk items by their own status.",
+            ("status",),
+            services=_SHIPPER,
+            group="shipper",
+            born=tuple((status,) for status in ("2xx", "400", "401", "403", "409", "413", "429", "4xx", "5xx")),
+        ),
+        Metric("shipper_bulk_duration_seconds", "histogram", "Duration of bulk requests.", unit="seconds", buckets=BULK_BUCKETS, services=_SHIPPER, group="shipper"),
+        Metric("shipper_backlog_bytes", "gauge", "Bytes in the spool that are not delivered yet.", unit="bytes", services=_SHIPPER, group="shipper"),
+        Metric("shipper_backlog_segments", "gauge", "Segments in the spool.", services=_SHIPPER, group="shipper"),
+        Metric("shipper_oldest_unshipped_seconds", "gauge", "Age of the oldest record that is not delivered yet.", unit="seconds", services=_SHIPPER, group="shipper"),
+        Metric("shipper_spool_limit_bytes", "gauge", "Bound of the spool.", unit="bytes", services=_SHIPPER, group="shipper"),
+        Metric("shipper_last_success_timestamp_seconds", "gauge", "When Elasticsearch last took a batch, Unix time.", unit="seconds", services=_SHIPPER, group="shipper"),
+        Metric("shipper_held", "gauge", "1 while shipping waits for working credentials.", services=_SHIPPER, group="shipper"),
+    )
+}
