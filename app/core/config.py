@@ -38,7 +38,9 @@ class SecretFileSource(PydanticBaseSettingsSource):
         try:
             return Path(name).read_text(encoding="utf-8").rstrip("\r\n"), field_name, False
         except OSError as error:
-            raise ConfigError(f"{field_name.upper()}_FILE: can't read {name}: {error.strerror}. Create the file or unset the variable.") from None
+            raise ConfigError(
+                f"{field_name.upper()}_FILE: can't read {name}: {error.strerror}. Create the file or unset the variable."
+            ) from None
 
     def __call__(self) -> dict[str, Any]:
         """All values that come from files."""
@@ -53,6 +55,7 @@ class Settings(
     sections.CorrelationSettings,
     sections.MetricsSettings,
     sections.StoreSettings,
+    sections.VoiceSettings,
     sections.ShipperSettings,
     sections.TraceSettings,
     sections.StackSettings,
@@ -151,7 +154,10 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        lines = (f"{'.'.join(str(part) for part in item['loc']).upper()}: {item['msg']}".lstrip(": ") for item in error.errors(include_input=False))
+        lines = (
+            f"{'.'.join(str(part) for part in item['loc']).upper()}: {item['msg']}".lstrip(": ")
+            for item in error.errors(include_input=False)
+        )
         raise ConfigError("Settings can't be used:\n" + "\n".join(f"  {line}" for line in lines)) from None
 
 

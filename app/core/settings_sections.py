@@ -34,9 +34,7 @@ class ServiceSettings(BaseModel):
     request_timeout_seconds: float = Field(
         30, ge=0, description="A request without an answer after so many seconds is cancelled and answered with 504. 0: never."
     )
-    enable_error_endpoints: bool | None = Field(
-        None, description="Serve /crash and /debug. Empty: only in development and test."
-    )
+    enable_error_endpoints: bool | None = Field(None, description="Serve /crash and /debug. Empty: only in development and test.")
 
 
 class LogSettings(BaseModel):
@@ -45,7 +43,9 @@ class LogSettings(BaseModel):
     log_level: Literal["", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         "", description="Threshold. Empty: DEBUG in development, INFO elsewhere."
     )
-    log_format: Literal["json", "console"] = Field("json", description="Form of the records on standard output: json, or console for people.")
+    log_format: Literal["json", "console"] = Field(
+        "json", description="Form of the records on standard output: json, or console for people."
+    )
     log_stdout: bool = Field(True, description="Write records to standard output too (the spool gets them in any case).")
     log_console_id_length: int = Field(8, ge=0, description="Characters of the request id in console lines. 0: all of it.")
     log_request_start: bool = Field(True, description="Write a record when a request starts, besides the one at its end.")
@@ -88,7 +88,8 @@ class MetricsSettings(BaseModel):
 
     metrics_enabled: bool = Field(True, description="Serve /metrics.")
     metrics_token: SecretStr = Field(
-        SecretStr(""), description="Bearer token for /metrics and for health details. Empty: open in development and test, closed elsewhere."
+        SecretStr(""),
+        description="Bearer token for /metrics and for health details. Empty: open in development and test, closed elsewhere.",
     )
     metrics_disabled_groups: Names = Field(default=[], description="Groups of metrics to leave out: http, system, db, health, business.")
     prometheus_multiproc_dir: Path | None = Field(
@@ -111,6 +112,9 @@ class StoreSettings(BaseModel):
         description="Database. PostgreSQL: postgresql+asyncpg://user:password@host:port/name; SQLite for a trial.",
     )
     database_pool_size: Positive = Field(10, description="Connections that each worker keeps open.")
+    database_pool_timeout_seconds: Seconds = Field(2, description="A request waits this long for a free connection, then it fails.")
+    database_connect_timeout_seconds: Seconds = Field(2, description="Time limit of opening a connection.")
+    database_timeout_seconds: Seconds = Field(5, description="Time limit of a query, kept by the server and by the client.")
     database_slow_query_ms: Positive = Field(200, description="Queries slower than this are logged as warnings.")
     redis_url: SecretStr = Field(SecretStr(""), description="Redis for cache and limits (redis://…). Empty: off.")
     voice_url: str = Field(local_url("voice"), description="Address of the voice and suggestion service. Empty: off.")
@@ -120,6 +124,19 @@ class StoreSettings(BaseModel):
     elasticsearch_password: SecretStr = Field(SecretStr(""), description="Its password.")
     elasticsearch_shards: Positive = Field(1, description="Primary shards of a new index.")
     elasticsearch_replicas: int = Field(0, ge=0, description="Replicas of a new index. 0 on a single node.")
+
+
+class VoiceSettings(BaseModel):
+    """How the simulated voice and suggestion service behaves. In development it can be changed at run time too."""
+
+    voice_latency_seconds: float = Field(0.03, ge=0, description="Time that the voice service takes for an answer.")
+    voice_jitter_seconds: float = Field(0.02, ge=0, description="Most that it takes longer, evenly spread.")
+    voice_failure_share: Share = Field(0, description="Share of its answers that are failures.")
+    voice_failure_status: Annotated[int, Field(ge=400, le=599)] = Field(503, description="HTTP status of its failures.")
+    voice_failure_code: str = Field(
+        "model_overloaded", pattern=r"^[a-z][a-z0-9_]{0,63}$", description="Error code in the body of its failures."
+    )
+    voice_hang_share: Share = Field(0, description="Share of requests that it never answers.")
 
 
 class ShipperSettings(BaseModel):
@@ -136,13 +153,19 @@ class ShipperSettings(BaseModel):
 class TraceSettings(BaseModel):
     """Traces and error events."""
 
-    otel_exporter_otlp_endpoint: str = Field("", description="OTLP/HTTP address of the trace store, such as http://127.0.0.1:4318. Empty: off.")
+    otel_exporter_otlp_endpoint: str = Field(
+        "", description="OTLP/HTTP address of the trace store, such as http://127.0.0.1:4318. Empty: off."
+    )
     trace_sample_rate: Share | None = Field(None, description="Share of requests that are traced. Empty: 0.1 in production, 1.0 elsewhere.")
     sentry_dsn: SecretStr = Field(SecretStr(""), description="DSN of a Sentry-compatible server. Empty: off.")
     sentry_sample_rate: Share = Field(1.0, description="Share of error events that are sent.")
-    sentry_traces_sample_rate: Share = Field(0.0, description="Share of requests sent as performance transactions; traces go to Jaeger, so off.")
+    sentry_traces_sample_rate: Share = Field(
+        0.0, description="Share of requests sent as performance transactions; traces go to Jaeger, so off."
+    )
     sentry_profiles_sample_rate: Share = Field(0.0, description="Share of transactions that are profiled.")
-    sentry_send_default_pii: bool = Field(False, description="Send user names, addresses and cookies with error events. Personal data: mind the law.")
+    sentry_send_default_pii: bool = Field(
+        False, description="Send user names, addresses and cookies with error events. Personal data: mind the law."
+    )
     sentry_failed_status_codes: str = Field("500-599", description="Answers that are reported as errors, such as 500-599,403.")
     sentry_in_development: bool = Field(True, description="Report errors in development too.")
 
@@ -151,6 +174,12 @@ class StackSettings(BaseModel):
     """The stack that `make up` runs."""
 
     web_concurrency: Positive = Field(2, description="Worker processes of the app.")
+    stack_dir: Path = Field(
+        Path(".stack"),
+        description="State of the native stack: data, logs, rendered configuration, secrets. "
+        "When it is set in the environment, `.env` is read from and written to that folder.",
+    )
+    stack_cache_dir: Path | None = Field(None, description="Downloads and builds of the native stack. Empty: STACK_DIR/cache.")
     stack_port_offset: int = Field(0, ge=0, le=40000, description="Added to every port, so that a second stack runs beside the first.")
     grafana_admin_user: str = Field("admin", description="Administrator of Grafana.")
     grafana_admin_password: SecretStr = Field(SecretStr(""), description="Its password.")
@@ -158,6 +187,9 @@ class StackSettings(BaseModel):
     elasticsearch_shipper_password: SecretStr = Field(SecretStr(""), description="Password of nobet_shipper, which may only add documents.")
     elasticsearch_reader_password: SecretStr = Field(SecretStr(""), description="Password of nobet_reader (Grafana, nobet story).")
     elasticsearch_jaeger_password: SecretStr = Field(SecretStr(""), description="Password of nobet_jaeger, the trace store's user.")
+    elasticsearch_cleanup_password: SecretStr = Field(
+        SecretStr(""), description="Password of nobet_cleanup, which archives and deletes expired indices."
+    )
     elasticsearch_exporter_password: SecretStr = Field(SecretStr(""), description="Password of nobet_exporter, which may only monitor.")
     postgres_password: SecretStr = Field(SecretStr(""), description="Password of the PostgreSQL user nobet.")
     redis_password: SecretStr = Field(SecretStr(""), description="Password of Redis.")

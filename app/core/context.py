@@ -1,0 +1,55 @@
+"""What is known about the request, run or session that is being worked on.
+
+One context variable holds one immutable-by-convention dict of log fields.
+`bind` replaces the dict instead of changing it, so that tasks which were
+started earlier keep what they began with. Imports nothing of ours.
+"""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from typing import Any, Final
+
+_EMPTY: Final[dict[str, Any]] = {}
+_fields: Final[ContextVar[dict[str, Any]]] = ContextVar("nobet_context", default=_EMPTY)
+
+current = _fields.get
+"""The fields of the present context. Don't change the dict: use `bind`."""
+
+
+def bind(**fields: Any) -> None:
+    """Add fields to every later record of this context."""
+    _fields.set({**_fields.get(), **fields})
+
+
+def replace(fields: dict[str, Any]) -> Token[dict[str, Any]]:
+    """Forget everything and start with `fields`. Give the token to `restore` at the end."""
+    return _fields.set(fields)
+
+
+def restore(token: Token[dict[str, Any]]) -> None:
+    """Go back to what was before `replace`."""
+    _fields.reset(token)
+
+
+def request_id() -> str | None:
+    """The id of the request or run, if one is under way."""
+    found = _fields.get().get("request_id")
+    return found if isinstance(found, str) else None
+
+
+def new_id() -> str:
+    """A fresh id: UUID version 4."""
+    return str(uuid.uuid4())
+
+
+@contextmanager
+def run(component: str, **fields: Any) -> Iterator[str]:
+    """A run of a background job: nothing inherited, an id of its own, which is given back."""
+    ident = new_id()
+    token = replace({"request_id": ident, "component": component, **fields})
+    try:
+        yield ident
+    finally:
+        restore(token)

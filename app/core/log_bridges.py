@@ -1,0 +1,70 @@
+"""Other people's loggers: the standard library's, uvicorn's and structlog's records enter the same pipeline."""
+
+import logging
+import re
+from typing import Any, Final
+
+import structlog
+
+from app.core import console
+from app.core.config import get_settings
+from app.core.pipeline import PIPELINE, as_text, format_message, merge_json
+from app.core.records import resolve_exc_info
+
+_STANDARD_ATTRIBUTES: Final = frozenset(logging.LogRecord("", 0, "", 0, "", None, None).__dict__) | {
+    "message",
+    "asctime",
+    "taskName",
+    "color_message",
+}
+
+
+class PipelineHandler(logging.Handler):
+    """Takes the records of the standard library, uvicorn's and other libraries' included, into the pipeline."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one standard record."""
+        if record.name == "uvicorn.access":
+            message, fields = _access(record)
+        else:
+            message = (
+                format_message(as_text(record.msg), record.args if isinstance(record.args, tuple) else (record.args,))
+                if record.args
+                else as_text(record.msg)
+            )
+            fields = {key: value for key, value in record.__dict__.items() if key not in _STANDARD_ATTRIBUTES}
+        if message[:1] == "{":
+            message, fields = merge_json(message, fields)
+        exc = resolve_exc_info(record.exc_info) if record.exc_info else None
+        PIPELINE.emit(record.levelno, record.name, message, fields, exc)
+
+
+def _access(record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
+    """Uvicorn's access line as fields, without the client's address and the query string."""
+    args = record.args
+    if not isinstance(args, tuple) or len(args) != 5:
+        return mask_text(record.getMessage()), {"event": "http.access"}
+    _client, method, target, _version, status = args
+    path = str(target).partition("?")[0]
+    return f"{method} {path} {status}", {"event": "http.access", "method": str(method), "path": path, "status_code": status}
+
+
+class CorrelationFilter(logging.Filter):
+    """Adds `correlation_id` to standard records for foreign formatters; '-' outside of requests, so that none ever fails."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Always lets the record pass."""
+        record.correlation_id = console.short_id(get_settings().log_console_id_length)
+        return True
+
+
+_ADDED_BY_STRUCTLOG: Final = frozenset({"logger", "level", "timestamp", "exc_info", "stack_info", "positional_args"})
+_UNSAFE: Final = re.compile(r"^(?:name|msg|args|message|asctime|module|filename|lineno|process|thread)$")
+
+
+def to_standard_record(_logger: Any, _method: str, event: structlog.typing.EventDict) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The last processor: hands event and fields to the standard logger, whose handler makes the JSON."""
+    message = event.pop("event", "")
+    exc_info = event.get("exc_info")
+    fields = {f"{key}_" if _UNSAFE.match(key) else key: value for key, value in event.items() if key not in _ADDED_BY_STRUCTLOG}
+    return (as_text(message),), {"extra": fields, "exc_info": exc_info}

@@ -1,0 +1,114 @@
+"""Sets logging up for a process, and takes it down again."""
+
+import atexit
+import logging
+from typing import Any
+
+import structlog
+
+from app.core import console
+from app.core.config import Settings, get_settings
+from app.core.log_bridges import PipelineHandler, to_standard_record
+from app.core.logger import get_logger
+from app.core.pipeline import PIPELINE
+from app.core.sink import Sink, Syncer
+from app.core.spool import SpoolWriter
+
+BACKEND_LOGGER = "backend"
+"""The service's own logger of the source documents; its base level is INFO."""
+
+_root = logging.getLogger()
+
+
+def setup_logging(settings: Settings | None = None, service: str = "app") -> Sink:
+    """Send all logging of this process through the pipeline. Calling it again starts afresh with the new settings."""
+    settings = settings or get_settings()
+    shutdown_logging()
+    PIPELINE.service = settings.service_name or service
+    PIPELINE.tracebacks = settings.log_tracebacks
+    PIPELINE.max_field = settings.log_max_field_chars
+    PIPELINE.max_record = max(2000, settings.log_max_record_bytes)
+    sink = _make_sink(settings, PIPELINE.service)
+    PIPELINE.sink = sink
+    if settings.spool_fsync_seconds and settings.spool_dir:
+        PIPELINE.syncer = Syncer(sink, settings.spool_fsync_seconds)
+    _take_over_standard_logging(settings.effective_log_level)
+    return sink
+
+
+def _make_sink(settings: Settings, service: str) -> Sink:
+    spool = None
+    holder: list[Sink] = []
+    if settings.spool_dir is not None:
+        spool = SpoolWriter(
+            settings.spool_dir,
+            service,
+            segment_bytes=settings.spool_segment_bytes,
+            max_bytes=settings.spool_max_bytes,
+            on_dropped=lambda name, records: holder[0].segment_dropped(name, records),
+        )
+    stdout = None
+    if settings.log_stdout or spool is None:
+        stdout = console.formatter(settings.log_console_id_length) if settings.log_format == "console" else _as_is
+    sink = Sink(spool, stdout=stdout)
+    holder.append(sink)
+    log = get_logger(__name__)
+    sink.on_spool_failed = lambda: log.error("The spool can't be written; records go to standard error", event="spool.failed")
+    sink.on_spool_recovered = lambda missed: log.warning("The spool can be written again", event="spool.recovered", count=missed)
+    return sink
+
+
+def _as_is(_record: dict[str, Any], line: bytes) -> bytes:
+    return line
+
+
+def _take_over_standard_logging(level: str) -> None:
+    for handler in [handler for handler in _root.handlers if _is_plain(handler)]:
+        _root.removeHandler(handler)
+    _root.addHandler(PipelineHandler())
+    _root.setLevel(level)
+    backend = logging.getLogger(BACKEND_LOGGER)
+    if backend.level == logging.NOTSET:
+        backend.setLevel(logging.INFO)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    for name in ("httpx", "httpcore", "elastic_transport", "urllib3", "asyncio", "aiosqlite", "sqlalchemy"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+
+
+def _is_plain(handler: logging.Handler) -> bool:
+    """Ours of an earlier set-up, and handlers that print to a terminal; a test's capture stays."""
+    return isinstance(handler, PipelineHandler) or type(handler) is logging.StreamHandler
+
+
+def shutdown_logging() -> None:
+    """Write out what is pending and let go of the spool. Logging afterwards starts it again."""
+    if PIPELINE.syncer is not None:
+        PIPELINE.syncer.stop()
+        PIPELINE.syncer = None
+    if PIPELINE.sink is not None:
+        PIPELINE.sink.close()
+        PIPELINE.sink = None
+
+
+def configure_logging(settings: Settings | None = None, service: str = "app") -> None:
+    """`setup_logging`, and structlog on top of it: its loggers write the same records."""
+    setup_logging(settings, service)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            to_standard_record,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+
+
+atexit.register(shutdown_logging)

@@ -1,0 +1,94 @@
+"""What all loggers of a process write through: make the record, mask it, encode it, hand it to the sink.
+
+Before `app.core.log_setup.setup_logging` has run, the first record runs it with the settings of the environment.
+"""
+
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+from app.core.records import add_error, build, encode
+from app.core.sink import Observer, Sink, Syncer
+
+
+class Pipeline:
+    """One per process: `PIPELINE`."""
+
+    def __init__(self) -> None:
+        self.service = "app"
+        self.sink: Sink | None = None
+        self.syncer: Syncer | None = None
+        self.tracebacks = "debug"
+        self.max_field = 8192
+        self.max_record = 65536
+        self.observer: Observer | None = None
+
+    def emit(self, level: int, logger: str, message: str, fields: Mapping[str, Any], exc: BaseException | None) -> None:
+        """Make the record and write it. Never raises: a logger must not break what it watches."""
+        try:
+            self._emit(level, logger, message, fields, exc)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the caller's work goes on)
+            print(f'{{"level":"ERROR","message":"a log record was lost: {type(error).__name__}"}}', file=sys.stderr)  # noqa: T201
+
+    def _emit(self, level: int, logger: str, message: str, fields: Mapping[str, Any], exc: BaseException | None) -> None:
+        sink = self.sink or self._first_use()
+        record = build(self.service, level, logger, message, fields)
+        if exc is not None:
+            add_error(record, exc, with_traceback=self.tracebacks == "always")
+            record.setdefault("event", "error.raised")
+        sink.write(level, record, encode(record, self.max_field, self.max_record))
+        if exc is not None and self.tracebacks == "debug" and logging.getLogger(logger).isEnabledFor(logging.DEBUG):
+            self._emit_traceback(sink, logger, record, exc)
+        if self.observer is not None and level >= logging.INFO:
+            self.observer(level, record, exc)
+
+    def _emit_traceback(self, sink: Sink, logger: str, about: dict[str, Any], exc: BaseException) -> None:
+        fields = {"event": "error.traceback", "request_id": about.get("request_id")}
+        record = build(self.service, logging.DEBUG, logger, f"Traceback of {about['error_type']}", fields)
+        add_error(record, exc, with_traceback=True)
+        sink.write(logging.DEBUG, record, encode(record, self.max_record, self.max_record))
+
+    @staticmethod
+    def _first_use() -> Sink:
+        from app.core.log_setup import setup_logging  # set-up makes loggers, which write through here
+
+        return setup_logging()
+
+
+PIPELINE: Final = Pipeline()
+
+
+def observe(observer: Observer | None) -> None:
+    """Tell a function of each record from INFO up; error tracking makes breadcrumbs and events from them."""
+    PIPELINE.observer = observer
+
+
+def as_text(msg: object) -> str:
+    """The message as text, even when its `__str__` raises."""
+    try:
+        return str(msg)
+    except Exception:  # noqa: BLE001 (a caller's __str__ may raise anything)
+        return f"<unprintable {type(msg).__name__}>"
+
+
+def format_message(message: str, args: tuple[object, ...]) -> str:
+    """Printf-style arguments, as the standard library takes them; a mismatch shows both instead of raising."""
+    try:
+        return message % (args[0] if len(args) == 1 and isinstance(args[0], Mapping) else args)
+    except Exception:  # noqa: BLE001 (formatting calls the arguments' own methods)
+        return f"{message} {[as_text(arg) for arg in args]}"
+
+
+def merge_json(message: str, fields: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A message that is itself a JSON object becomes fields of the record."""
+    try:
+        parsed = orjson.loads(message)
+    except ValueError:
+        return message, dict(fields)
+    if not isinstance(parsed, dict):
+        return message, dict(fields)
+    text = parsed.pop("message", None) or parsed.get("event") or "JSON record"
+    return str(text), {**parsed, **fields}
