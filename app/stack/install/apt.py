@@ -1,0 +1,111 @@
+"""Debian packages without root: downloaded with `apt-get download`, unpacked with `dpkg -x`, never installed.
+
+apt's own lists serve when they know the packages. Where they are missing or
+outdated, fresh ones are fetched into the cache; the system's stay as they are.
+"""
+
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from app.stack.errors import StackError
+from app.stack.install.cache import fresh_entry, locked
+from app.stack.install.tools import run_client
+
+_LIBRARY: Final = re.compile(r"^lib(?!c6$)")
+"""Of all that a package depends on, only libraries are fetched, and never the C library itself."""
+
+_one_client = threading.Lock()
+"""apt's download folder takes one client at a time."""
+
+
+def home(component: str, cache: Path) -> Path:
+    """The root of the unpacked tree of a component."""
+    return cache / "apt" / component
+
+
+def install(packages: Sequence[str], entry: Path, cache: Path, report: Callable[[str], None]) -> None:
+    """Unpack `packages`, and the libraries that this machine lacks, into `entry`. Raises StackError."""
+    with locked(entry):
+        if entry.is_dir():
+            return
+        with _one_client:
+            state = _State(cache / "apt")
+            names = state.resolve(packages, report)
+            report(f"downloading {', '.join(names[:2])}" + (f" and {len(names) - 2} more" if len(names) > 2 else ""))
+            archives = state.download(names)
+        report("unpacking")
+        with fresh_entry(entry) as building:
+            for archive in archives:
+                run_client(["dpkg", "-x", str(archive), str(building)], what=f"Unpacking {archive.name}")
+
+
+class _State:
+    """apt with a download folder, and if need be package lists, of our own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._archives = folder / "archives"
+        self._state = folder / "state"
+        (self._archives / "partial").mkdir(parents=True, exist_ok=True)
+        self._options = ["-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User="]
+        if (self._state / "lists").is_dir():
+            self._use_own_lists()
+
+    def resolve(self, packages: Sequence[str], report: Callable[[str], None]) -> list[str]:
+        """Names of the packages to fetch: one of each group of alternatives, and missing libraries."""
+        names = [self._first_known(group) for group in packages]
+        if None in names:
+            report("fetching package lists")
+            self._refresh()
+            names = [self._first_known(group) for group in packages]
+        unknown = [group for group, name in zip(packages, names, strict=True) if name is None]
+        if unknown:
+            raise StackError(f"apt knows no package {', '.join(unknown)}. Check that the apt sources include Debian's main section.")
+        chosen = [name for name in names if name]
+        return [*chosen, *(name for name in self._missing(chosen) if name not in chosen)]
+
+    def download(self, names: list[str]) -> list[Path]:
+        """Fetch packages; returns the archives. Tries once more with fresh lists, because old ones name removed files."""
+        try:
+            return self._download(names)
+        except StackError:
+            self._refresh()
+            return self._download(names)
+
+    def _download(self, names: list[str]) -> list[Path]:
+        folder = self._archives / "-".join(sorted(names)[:1])
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        run_client(["apt-get", *self._options, "download", "-qq", *names], what=f"Downloading {', '.join(names)}", folder=folder)
+        return sorted(folder.glob("*.deb"))
+
+    def _refresh(self) -> None:
+        for part in ("lists/partial", "cache/archives/partial"):
+            (self._state / part).mkdir(parents=True, exist_ok=True)
+        self._use_own_lists()
+        command = ["apt-get", *self._options, "update", "-qq", "-o", "Acquire::Retries=1"]
+        # One unreachable source among several is no reason to stop: what matters is whether the packages are known then.
+        subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=300, check=False)
+
+    def _use_own_lists(self) -> None:
+        own = [f"Dir::State::lists={self._state / 'lists'}", f"Dir::Cache={self._state / 'cache'}"]
+        self._options = [*self._options[:4], *(part for option in own for part in ("-o", option))]
+
+    def _first_known(self, group: str) -> str | None:
+        for name in group.split("|"):
+            policy = run_client(["apt-cache", *self._options, "policy", name], what="apt-cache policy")
+            candidate = re.search(r"Candidate: (\S+)", policy)
+            if candidate and candidate[1] != "(none)":
+                return name
+        return None
+
+    def _missing(self, names: list[str]) -> list[str]:
+        """Libraries that installing `names` would bring to this machine."""
+        command = ["apt-get", *self._options, "install", "-s", "-qq", "--no-install-recommends", *names]
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120, check=False)
+        planned = re.findall(r"^Inst (\S+)", done.stdout, re.MULTILINE)
+        return [name for name in planned if _LIBRARY.match(name)]
