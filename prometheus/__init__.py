@@ -1,0 +1,1 @@
+"""Configuration of Prometheus; a package only so that `python -m prometheus.generator` works."""

@@ -1,0 +1,13 @@
+"""All groups of rules, in the order of the runbook. Add a module, list it here."""
+
+from typing import Final
+
+from prometheus.generator.groups.api import API
+from prometheus.generator.groups.host import HOST
+from prometheus.generator.groups.logs import LOGS
+from prometheus.generator.groups.meta import META
+from prometheus.generator.groups.recording import RECORDING
+from prometheus.generator.groups.stores import STORES
+from prometheus.generator.model import Group
+
+GROUPS: Final[tuple[Group, ...]] = (RECORDING, API, HOST, LOGS, STORES, META)

@@ -1,0 +1,108 @@
+"""Disk, memory and CPU, of the host and of our processes."""
+
+from typing import Final
+
+from prometheus.generator.model import Alert, Group
+
+HOST: Final = Group(
+    "host",
+    (
+        Alert(
+            "HighDiskUsage",
+            "warning",
+            "max by (service, env, instance) (system_disk_usage_percent) > <ALERT_DISK_PERCENT>",
+            hold="5m",
+            summary="The disk is filling up.",
+            description='{{ $value | printf "%.0f" }} % of the disk that holds the spool of {{ $labels.service }} are used; the limit is '
+            "<ALERT_DISK_PERCENT> %.",
+            means="Spool, Elasticsearch and PostgreSQL share this disk. At 95 % Elasticsearch refuses writes and the spool grows.",
+            steps=(
+                "`du -xh --max-depth=2 .stack | sort -h | tail` natively, `docker system df -v` with Compose.",
+                "Old log indices: shorten `LOG_RETENTION_DAYS` and run `nobet cleanup`.",
+                "A large spool means that shipping is stuck: see LogShippingStalled.",
+            ),
+            look="system_disk_usage_percent",
+        ),
+        Alert(
+            "FilesystemFillingUp",
+            "warning",
+            """
+(
+  node_filesystem_avail_bytes{fstype!~"tmpfs|overlay|squashfs|ramfs"} / node_filesystem_size_bytes < <ALERT_FILESYSTEM_FREE_RATIO>
+  and predict_linear(node_filesystem_avail_bytes{fstype!~"tmpfs|overlay|squashfs|ramfs"}[<6h>], 24 * 3600) < 0
+  and node_filesystem_readonly == 0
+)
+""",
+            hold="1h",
+            summary="A file system will be full within a day.",
+            description="{{ $labels.mountpoint }} has {{ $value | humanizePercentage }} left and will be full within a day at this rate.",
+            means="At the speed of the last hours the file system is full tomorrow.",
+            steps=(
+                "Find what grows: `du -xh --max-depth=2 MOUNTPOINT | sort -h | tail`.",
+                "Then as for HighDiskUsage.",
+            ),
+            look="node_filesystem_avail_bytes / node_filesystem_size_bytes",
+        ),
+        Alert(
+            "HighSystemMemory",
+            "warning",
+            "max by (service, env, instance) (system_memory_usage_percent) > <ALERT_MEMORY_PERCENT>",
+            hold="5m",
+            summary="The host is short of memory.",
+            description='{{ $value | printf "%.0f" }} % of the memory are used where {{ $labels.service }} runs; the limit is '
+            "<ALERT_MEMORY_PERCENT> %.",
+            means="The kernel will soon end a process, mostly the largest one.",
+            steps=(
+                "`ps axo rss,pid,args --sort=-rss | head` or `docker stats`: who grew?",
+                "Elasticsearch takes its heap and as much again; lower `-Xmx` only if it was raised by hand.",
+            ),
+            look="system_memory_usage_percent",
+        ),
+        Alert(
+            "HighMemoryUsage",
+            "warning",
+            'max by (service, env, instance) (process_resident_memory_bytes{job=~"app|voice|shipper"}) > <ALERT_RSS_BYTES>',
+            hold="5m",
+            summary="A process uses too much memory.",
+            description="A worker of {{ $labels.service }} has {{ $value | humanize1024 }}B resident.",
+            means="A worker holds more than it ever should: a leak, or a request that loads everything.",
+            steps=(
+                "Does it grow steadily (leak) or in a step (one request)? The panel shows which.",
+                "Steady: restart the service to win time, keep the graph for the ticket.",
+                "A step: which request ran then? `duration_ms` and `response_bytes` in the logs.",
+            ),
+            look='process_resident_memory_bytes{job=~"app|voice|shipper"}',
+        ),
+        Alert(
+            "HighCpuUsage",
+            "warning",
+            """
+100 * sum by (service, env) (rate(process_cpu_seconds_total{job=~"app|voice|shipper"}[<5m>]))
+/ sum by (service, env) (process_workers > 0)
+> <ALERT_CPU_PERCENT>
+""",
+            hold="5m",
+            summary="A service is at its CPU limit.",
+            description='{{ $labels.service }} uses {{ $value | printf "%.0f" }} % of what its workers can use; the limit is '
+            "<ALERT_CPU_PERCENT> %.",
+            means="A Python worker runs on one core, so the limit of a service is one core per worker. It is reached; requests queue.",
+            steps=(
+                "More traffic than usual? Add workers (`WEB_CONCURRENCY`) while cores are free.",
+                "Same traffic: what was deployed? Which endpoint's time grew?",
+            ),
+            look='sum by (service) (rate(process_cpu_seconds_total{job=~"app|voice|shipper"}[<5m>]))',
+        ),
+        Alert(
+            "HostCpuHigh",
+            "warning",
+            "max by (service, env, instance) (avg_over_time(system_cpu_usage_percent[<5m>])) > <ALERT_CPU_PERCENT>",
+            hold="5m",
+            summary="The host's CPU is busy.",
+            description='{{ $value | printf "%.0f" }} % of the CPU are used where {{ $labels.service }} runs; the limit is '
+            "<ALERT_CPU_PERCENT> %.",
+            means="All cores of the machine are busy; everything on it becomes slow.",
+            steps=("`top -o %CPU`: who?", "Elasticsearch merging after a large backlog calms down by itself."),
+            look="system_cpu_usage_percent",
+        ),
+    ),
+)

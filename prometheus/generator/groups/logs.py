@@ -1,0 +1,152 @@
+"""The log pipeline: nothing lost, nothing late, nothing refused unseen."""
+
+from typing import Final
+
+from prometheus.generator.model import Alert, Group
+
+LOGS: Final = Group(
+    "logs",
+    (
+        Alert(
+            "ShipperDown",
+            "critical",
+            'max by (service, env) (max_over_time(up{job="shipper"}[<2m>])) == 0',
+            hold="1m",
+            summary="The shipper does not run.",
+            description="No log record reaches Elasticsearch; records wait in the spool and will be delivered later.",
+            means="The process that delivers logs is gone or hangs. Nothing is lost until the spool reaches its bound.",
+            steps=(
+                "`make status`, then the shipper's log: a second shipper on the same spool exits with `lock held`.",
+                "`make up` starts it; it goes on where it stopped.",
+            ),
+            look='up{job="shipper"}',
+        ),
+        Alert(
+            "ShipperHeld",
+            "critical",
+            "max by (service, env) (max_over_time(shipper_held[<1m>])) == 1",
+            hold="1m",
+            summary="Elasticsearch refuses the shipper's credentials.",
+            description="{{ $labels.service }} waits for working credentials; records wait in the spool.",
+            means="Elasticsearch answers 401 or 403. Shipping holds rather than throwing records away.",
+            steps=(
+                "Was a password changed? `ELASTICSEARCH_SHIPPER_PASSWORD` and Elasticsearch's `users` file must agree; `make up` does it.",
+                "403: does the role `nobet_shipper` still allow the index prefix (`LOG_INDEX_PREFIX`)?",
+                "It goes on by itself when the credentials work.",
+            ),
+            look="shipper_held",
+        ),
+        Alert(
+            "LogShippingStalled",
+            "critical",
+            """
+(
+  time() - max by (service, env) (
+    shipper_last_success_timestamp_seconds or process_start_time_seconds{job="shipper"}
+  ) > <seconds ALERT_SHIPPING_MINUTES>
+)
+and on (service, env) max by (service, env) (shipper_backlog_bytes) > 0
+""",
+            hold="2m",
+            summary="Log shipping is stalled.",
+            description="{{ $labels.service }} has delivered nothing for {{ $value | humanizeDuration }}, and records are waiting.",
+            means="Records wait and none is taken. Nothing is lost until the spool reaches its bound (`SPOOL_MAX_BYTES`).",
+            steps=(
+                "Is ElasticsearchDown or ShipperHeld firing? Go there.",
+                "`event:shipper.retrying` in the shipper's own log file says which answer it gets: 429 is load, `blocked` is a full disk.",
+                "Blocked by the flood stage: free disk; Elasticsearch lifts the block below its high watermark.",
+            ),
+            look="time() - shipper_last_success_timestamp_seconds",
+        ),
+        Alert(
+            "LogShippingDelayed",
+            "warning",
+            "max by (service, env) (min_over_time(shipper_oldest_unshipped_seconds[<2m>])) > <seconds ALERT_SHIPPING_MINUTES>",
+            hold="10m",
+            summary="Logs arrive late.",
+            description="The oldest undelivered record is {{ $value | humanizeDuration }} old.",
+            means="The shipper delivers, but slower than records are written.",
+            steps=(
+                "Bulk items by status: 429 says that Elasticsearch is the limit, slow answers that its disk is.",
+                "After an outage this is the backlog draining; watch it fall.",
+            ),
+            look="shipper_oldest_unshipped_seconds",
+        ),
+        Alert(
+            "LogRecordsDropped",
+            "critical",
+            "sum by (service, env, reason) (increase(log_records_dropped_total[<10m>])) > 0",
+            hold="0s",
+            keep="15m",
+            summary="Log records were lost.",
+            description="{{ $labels.service }} dropped {{ $value | humanize }} records: {{ $labels.reason }}.",
+            means="Records are gone for good: the spool was full, could not be written, or a record could not be encoded.",
+            steps=(
+                "`spool_full`: shipping has been stuck for long; solve that, then raise `SPOOL_MAX_BYTES` if the outage was normal.",
+                "`write_failed`: disk full, read-only or wrong permissions of `SPOOL_DIR`; the records went to stderr.",
+                "`encoding_failed`: a bug; the caller is named on stderr.",
+            ),
+            look="increase(log_records_dropped_total[<10m>])",
+        ),
+        Alert(
+            "LogSpoolFillingUp",
+            "warning",
+            """
+(
+  max by (service, env) (shipper_backlog_bytes / shipper_spool_limit_bytes) > <ALERT_SPOOL_RATIO>
+)
+and on (service, env) max by (service, env) (
+  predict_linear(shipper_backlog_bytes[<30m>], 4 * 3600) > shipper_spool_limit_bytes
+)
+""",
+            hold="15m",
+            summary="The spool will be full within hours.",
+            description="{{ $value | humanizePercentage }} of the spool are waiting, and it will be full within 4 hours.",
+            means="When the spool is full, the oldest records are dropped.",
+            steps=("Why is nothing delivered? See LogShippingStalled.", "To win time raise `SPOOL_MAX_BYTES`, if the disk has room."),
+            look="shipper_backlog_bytes / shipper_spool_limit_bytes",
+        ),
+        Alert(
+            "LogDlqGrowing",
+            "warning",
+            "sum by (service, env, reason) (increase(shipper_records_dead_total[<15m>])) > 0",
+            hold="0s",
+            keep="15m",
+            summary="Log records went to the dead-letter index.",
+            description="Elasticsearch refused {{ $value | humanize }} records: {{ $labels.reason }}.",
+            means="Single records do not fit the mapping or are too large. They are kept with the reason; the others are delivered.",
+            steps=(
+                "Read the reasons: index `dead-*` in Grafana, Explore.",
+                "`rejected`: a field has a type that the template does not allow. Declare it in the telemetry contract.",
+                "Replay them when the cause is gone: `nobet dead-letters`.",
+            ),
+            look="increase(shipper_records_dead_total[<15m>])",
+        ),
+        Alert(
+            "LogSpoolCorrupt",
+            "warning",
+            'sum by (service, env) (increase(shipper_records_corrupt_total{reason!="torn"}[<15m>])) > 0',
+            hold="0s",
+            keep="15m",
+            summary="The spool has bytes that are no records.",
+            description="{{ $value | humanize }} pieces of the spool could not be read and were skipped.",
+            means="Something else touched the files, or the disk is failing. A torn last line after a crash is normal and not meant here.",
+            steps=(
+                "`event:shipper.corrupt` names the segment and the position.",
+                "Check the disk: `dmesg | grep -i error`, SMART.",
+            ),
+            look="increase(shipper_records_corrupt_total[<15m>])",
+        ),
+        Alert(
+            "TelemetryDropped",
+            "info",
+            "sum by (service, env, signal) (increase(telemetry_dropped_total[<15m>])) > 0",
+            hold="15m",
+            summary="Spans or error events are lost.",
+            description="{{ $labels.service }} could not send {{ $value | humanize }} items of the signal {{ $labels.signal }}.",
+            means="Jaeger or the error tracker is unreachable or slow. Requests are not affected.",
+            steps=("Is Jaeger up (`make status`)? Does the DSN still work?",),
+            look="rate(telemetry_dropped_total[<5m>])",
+        ),
+    ),
+)

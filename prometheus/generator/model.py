@@ -1,0 +1,145 @@
+"""What an alert and a recording rule are, before they become YAML."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import quote
+
+import yaml
+
+Severity = Literal["critical", "warning", "info", "none"]
+
+THRESHOLDS_FILE: Final = Path(__file__).parent.parent / "thresholds.yml"
+
+_UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION: Final = re.compile(r"(\d+)(ms|s|m|h|d)")
+_MARK: Final = re.compile(r"<(seconds |percent )?(\d+(?:ms|s|m|h|d)|ALERT_[A-Z0-9_]+)>")
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert rule and what its reader needs at night.
+
+    `expr` is PromQL in which `<5m>` is a window, `<seconds 5m>` the same as a
+    number of seconds, `<ALERT_…>` a limit and `<percent ALERT_…>` a ratio in
+    percent. `hold` is its `for`: a duration,
+    or the name of a limit in minutes. `service` names the service when the
+    series don't carry the label. `look` is the PromQL that Explore opens with;
+    without it the link leads to the API dashboard.
+    """
+
+    name: str
+    severity: Severity
+    expr: str
+    hold: str
+    summary: str
+    description: str
+    means: str
+    steps: tuple[str, ...]
+    service: str = ""
+    look: str = ""
+    keep: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One recording rule, named level:metric:operation."""
+
+    name: str
+    expr: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rules that are evaluated together and stand in one file."""
+
+    name: str
+    rules: tuple[Alert | Record, ...]
+
+    @property
+    def alerts(self) -> tuple[Alert, ...]:
+        """The alerts of the group, in order."""
+        return tuple(rule for rule in self.rules if isinstance(rule, Alert))
+
+
+class Context:
+    """Limits, links and time scale that turn declarations into rules.
+
+    `scale` shortens every window and holding time; a window is never shorter
+    than four scrapes, which rate() needs. Unknown limits raise KeyError.
+    """
+
+    def __init__(
+        self, thresholds: Path = THRESHOLDS_FILE, scale: float = 1.0, scrape_interval: float = 15.0, grafana_url: str = ""
+    ) -> None:
+        declared = yaml.safe_load(thresholds.read_text(encoding="utf-8"))
+        self._limits: dict[str, float] = {name: float(entry["value"]) for name, entry in declared["limits"].items()}
+        self._links: dict[str, str] = declared["links"]
+        self._scale = scale
+        self._shortest_window = 4 * scrape_interval
+        self._grafana_url = (grafana_url or self._links["GRAFANA_URL"]).rstrip("/")
+        self.used: set[str] = set()
+
+    def limit(self, name: str) -> float:
+        """The value of a limit."""
+        self.used.add(name)
+        return self._limits[name]
+
+    def window(self, duration: str) -> float:
+        """Length of a range in seconds, scaled."""
+        return max(parse_duration(duration) * self._scale, self._shortest_window)
+
+    def hold(self, duration: str) -> str:
+        """A holding time, scaled. A name stands for a limit in minutes."""
+        seconds = self.limit(duration) * 60 if duration.startswith("ALERT_") else parse_duration(duration)
+        return format_duration(seconds * self._scale)
+
+    def promql(self, expr: str) -> str:
+        """The expression with its marks filled in."""
+
+        def fill(match: re.Match[str]) -> str:
+            form, mark = (match[1] or "").strip(), match[2]
+            if mark.startswith("ALERT_"):
+                return format_number(self.limit(mark) * {"percent": 100, "seconds": 60 * self._scale}.get(form, 1))
+            seconds = self.window(mark)
+            return format_number(seconds) if form else format_duration(seconds)
+
+        return _MARK.sub(fill, expr.strip())
+
+    def runbook(self, name: str) -> str:
+        """Address of an alert's heading in the runbook."""
+        return f"{self._links['RUNBOOK_URL']}#{name.lower()}"
+
+    def dashboard(self, alert: Alert) -> str:
+        """Address of what to look at, variables filled in."""
+        if not alert.look:
+            return f"{self._grafana_url}/d/nobet-api-performance?var-service={{{{ $labels.service }}}}&var-env={{{{ $labels.env }}}}"
+        query = {"refId": "A", "expr": self.promql(alert.look)}
+        panes = {"a": {"datasource": "prometheus", "queries": [query], "range": {"from": "now-3h", "to": "now"}}}
+        return f"{self._grafana_url}/explore?schemaVersion=1&orgId=1&panes={quote(json.dumps(panes, separators=(',', ':')), safe='')}"
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a Prometheus duration such as 1h30m. Raises ValueError on anything else."""
+    parts = _DURATION.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(f"{text!r} is not a duration such as 90s or 1h30m")
+    return float(sum(int(number) * _UNITS[unit] for number, unit in parts))
+
+
+def format_duration(seconds: float) -> str:
+    """A Prometheus duration, exact to the millisecond: 90 is 1m30s."""
+    left = round(seconds * 1000)
+    parts = []
+    for unit, size in (("d", 86400_000), ("h", 3600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
+def format_number(value: float) -> str:
+    """A number as people write it: 5 rather than 5.0."""
+    return f"{value:.12g}"
