@@ -9,13 +9,8 @@ back at the end, also after Ctrl-C.
 import asyncio
 import random
 import signal
-import sys
-import time
-import uuid
-from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import httpx
@@ -25,6 +20,9 @@ from rich.text import Text
 
 from app.core.config import Settings, load_settings
 from app.core.ports import local_url
+from app.stack.demo_scenarios import SCENARIOS, Scenario
+from app.stack.demo_visitors import Tally, Visitors
+from app.stack.errors import StackError
 
 LONGEST_MINUTES: Final = 60.0
 """A demonstration that somebody forgot ends by itself."""
@@ -33,166 +31,121 @@ REQUEST_SECONDS: Final = 10.0
 AT_ONCE: Final = 64
 """Most requests under way; beyond it the rate sinks instead of a queue growing."""
 
-TOPICS: Final = ("dinner", "a walk", "night trains", "bread", "jazz", "the harbour", "chess", "old maps")
-WORDS: Final = ("quiet", "late", "rain", "signal", "tea", "lantern", "harbour", "watch", "north", "morning", "tram", "paper")
-
-KEPT_LATENCIES: Final = 5000
 REPORT_SECONDS: Final = 5.0
 """Between two progress lines when the output isn't a terminal."""
 
 
-class DemoError(Exception):
-    """The demonstration can't run. The text says what to do."""
+def run(scenario: str = "busy", rate: float | None = None, minutes: float | None = None) -> None:
+    """Send traffic to the running application until the time is up or Ctrl-C.
+
+    `rate` is in requests per second and defaults to the scenario's own; at most
+    60 minutes. Raises StackError when the scenario is unknown or the
+    application isn't up.
+    """
+    if scenario not in SCENARIOS:
+        raise StackError(f"There is no scenario {scenario!r}. Choose one of: {', '.join(SCENARIOS)}.")
+    if rate is not None and rate <= 0:
+        raise StackError("The rate is in requests per second and must be above 0.")
+    if minutes is not None and minutes <= 0:
+        raise StackError("The number of minutes must be above 0.")
+    demo = Demo(load_settings(), SCENARIOS[scenario], rate, min(minutes or LONGEST_MINUTES, LONGEST_MINUTES) * 60)
+    asyncio.run(demo.play())
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """What the suggestion service does for a while."""
+class Demo:
+    """One performance."""
 
-    name: str
-    knobs: Mapping[str, float | int | str]
+    def __init__(self, settings: Settings, scenario: Scenario, rate: float | None, seconds: float, console: Console | None = None) -> None:
+        self._scenario: Final = scenario
+        self._rate: Final = rate or scenario.rate
+        self._seconds: Final = seconds
+        self._console: Final = console or Console()
+        self._app_url: Final = local_url("app", settings.stack_port_offset)
+        self._voice_url: Final = local_url("voice", settings.stack_port_offset)
+        token = settings.metrics_token.get_secret_value()
+        self._operator: Final = {"Authorization": f"Bearer {token}"} if token else {}
+        self._dice: Final = random.Random()  # noqa: S311 - chance, not secrecy
+        self.tally: Final = Tally()
 
+    async def play(self) -> None:
+        """From the check that somebody is there to the list of ids worth a look."""
+        async with (
+            httpx.AsyncClient(base_url=self._app_url, timeout=REQUEST_SECONDS, trust_env=False) as app,
+            httpx.AsyncClient(base_url=self._voice_url, timeout=REQUEST_SECONDS, trust_env=False, headers=self._operator) as voice,
+        ):
+            await self._expect_app(app)
+            knobs = VoiceKnobs(voice)
+            self._introduce(await knobs.remember())
+            stop = asyncio.Event()
+            ends = [asyncio.create_task(work) for work in (self._visits(app, stop), self._troubles(knobs, stop), self._progress(stop))]
+            with _until_interrupted(stop.set):
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), self._seconds)
+                stop.set()
+                await asyncio.gather(*ends)
+                await knobs.restore()
+        self._farewell()
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """One kind of day: requests per second, how they are mixed, and how often trouble comes."""
-
-    meaning: str
-    rate: float
-    mix: Mapping[str, float]
-    troubles: tuple[Trouble, ...] = ()
-    calm_seconds: float = 60.0
-    trouble_seconds: float = 20.0
-
-
-_PEOPLE: Final = {"feed": 60.0, "post": 12.0, "read": 12.0, "suggest": 12.0, "missing": 2.0, "nonsense": 1.5, "delete": 0.5}
-_SLOW: Final = Trouble("slow", {"latency_seconds": 0.6, "jitter_seconds": 0.8})
-_FAILING: Final = Trouble("failing", {"failure_share": 0.6, "failure_status": 503, "failure_code": "model_overloaded"})
-_HANGING: Final = Trouble("hanging", {"hang_share": 0.3})
-
-SCENARIOS: Final[Mapping[str, Scenario]] = {
-    "calm": Scenario("a quiet evening: few requests, hardly a failure", 4, _PEOPLE, (_SLOW,), 120, 15),
-    "busy": Scenario("a working day: many requests, now and then a slow or failing dependency", 30, {**_PEOPLE, "crash": 0.05}, (_SLOW, _FAILING)),
-    "trouble": Scenario(
-        "a bad night: crashes, dead links, a suggestion service that fails, dawdles and hangs",
-        15,
-        {**_PEOPLE, "missing": 6, "nonsense": 4, "crash": 1.5},
-        (_FAILING, _HANGING, _SLOW),
-        10,
-        30,
-    ),
-}
-
-
-@dataclass(slots=True)
-class Tally:
-    """What happened so far."""
-
-    started: float = field(default_factory=time.monotonic)
-    requests: int = 0
-    classes: Counter[str] = field(default_factory=Counter)
-    latencies: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT_LATENCIES))
-    remarkable: dict[str, str] = field(default_factory=dict)
-    mood: str = "all well"
-
-    def add(self, kind: str, event_id: str, outcome: str, seconds: float) -> None:
-        """Count an answer, and keep the newest id of each kind worth a look."""
-        self.requests += 1
-        self.classes[outcome if outcome == "no answer" else f"{outcome[0]}xx"] += 1
-        self.latencies.append(seconds)
-        if not outcome.startswith("2") or kind == "suggest":
-            self.remarkable[f"{kind}, {outcome}"] = event_id
-
-    @property
-    def p95(self) -> float:
-        """Milliseconds; 0 before the first answer."""
-        ordered = sorted(self.latencies)
-        return ordered[int(len(ordered) * 0.95)] * 1000 if ordered else 0.0
-
-    def line(self) -> str:
-        """The progress line."""
-        rate = self.requests / max(time.monotonic() - self.started, 0.001)
-        shown = "  ".join(f"{name} {self.classes[name]}" for name in ("2xx", "4xx", "5xx", "no answer") if self.classes[name] or name != "no answer")
-        return f"{self.requests} requests  {rate:.1f}/s  {shown}  p95 {self.p95:.0f} ms  suggestions: {self.mood}"
-
-
-class Visitors:
-    """Sends the requests of one scenario."""
-
-    def __init__(self, app: httpx.AsyncClient, tally: Tally, dice: random.Random) -> None:
-        self._app: Final = app
-        self._tally: Final = tally
-        self._dice: Final = dice
-        self._posts: Final[deque[int]] = deque(maxlen=500)
-        self._next_page: int | None = None
-        self._visits: Final[dict[str, Callable[[dict[str, str]], Awaitable[httpx.Response]]]] = {
-            "feed": self._feed,
-            "post": self._post,
-            "read": self._read,
-            "delete": self._delete,
-            "suggest": self._suggest,
-            "missing": self._missing,
-            "nonsense": self._nonsense,
-            "crash": self._crash,
-        }
-
-    async def visit(self, kind: str) -> None:
-        """One request; whatever comes of it is counted."""
-        event_id = f"demo-{uuid.uuid4().hex[:12]}"
-        started = time.monotonic()
+    async def _expect_app(self, app: httpx.AsyncClient) -> None:
         try:
-            outcome = str((await self._visits[kind]({"X-Event-ID": event_id})).status_code)
+            await app.get("/health/live")
         except httpx.TransportError:
-            outcome = "no answer"
-        self._tally.add(kind, event_id, outcome, time.monotonic() - started)
+            raise StackError(f"Nothing answers at {self._app_url}. Start the stack with `make up`, then try again.") from None
 
-    async def _feed(self, headers: dict[str, str]) -> httpx.Response:
-        params = {"limit": self._dice.choice((10, 20, 50))}
-        if self._next_page is not None and self._dice.random() < 0.3:
-            params["before"] = self._next_page
-        response = await self._app.get("/feed", params=params, headers=headers)
-        if response.is_success:
-            page = response.json()
-            self._next_page = page["next_before"]
-            self._posts.extend(post["id"] for post in page["posts"])
-        return response
+    def _introduce(self, unsteerable: str | None) -> None:
+        limits = f"{self._rate:g} requests/s at {self._app_url}, for at most {self._seconds / 60:g} min"
+        self._console.print(f"Playing {self._scenario.meaning}: {limits}. Ctrl-C ends it.", soft_wrap=True)
+        if unsteerable:
+            self._console.print(f"It stays as it is: {unsteerable}.")
 
-    async def _post(self, headers: dict[str, str]) -> httpx.Response:
-        body = {"author_id": self._user(), "title": self._words(3), "body": self._words(20)}
-        response = await self._app.post("/posts", json=body, headers=headers)
-        if response.status_code == 201:
-            self._posts.append(response.json()["id"])
-        return response
+    async def _visits(self, app: httpx.AsyncClient, stop: asyncio.Event) -> None:
+        """Visitors arrive by chance, as people do: a Poisson process of the given rate."""
+        visitors = Visitors(app, self.tally, self._dice)
+        kinds, weights = list(self._scenario.mix), list(self._scenario.mix.values())
+        places = asyncio.Semaphore(AT_ONCE)
 
-    async def _read(self, headers: dict[str, str]) -> httpx.Response:
-        return await self._app.get(f"/posts/{self._known_post()}", headers=headers)
+        async def visit(kind: str) -> None:
+            try:
+                await visitors.visit(kind)
+            finally:
+                places.release()
 
-    async def _delete(self, headers: dict[str, str]) -> httpx.Response:
-        return await self._app.delete(f"/posts/{self._known_post()}", headers=headers)
+        async with asyncio.TaskGroup() as under_way:
+            while not stop.is_set():
+                await places.acquire()
+                under_way.create_task(visit(self._dice.choices(kinds, weights)[0]))
+                await _pause(stop, self._dice.expovariate(self._rate))
 
-    async def _suggest(self, headers: dict[str, str]) -> httpx.Response:
-        body = {"user_id": self._user(), "topic": self._dice.choice(TOPICS), "count": self._dice.randint(1, 5)}
-        return await self._app.post("/suggest", json=body, headers=headers)
+    async def _troubles(self, knobs: "VoiceKnobs", stop: asyncio.Event) -> None:
+        while self._scenario.troubles and knobs.steerable and not stop.is_set():
+            await _pause(stop, self._scenario.calm_seconds)
+            if stop.is_set():
+                return
+            trouble = self._dice.choice(self._scenario.troubles)
+            self.tally.mood = trouble.name
+            await knobs.turn(trouble.knobs)
+            await _pause(stop, self._scenario.trouble_seconds)
+            await knobs.restore()
+            self.tally.mood = "all well"
 
-    async def _missing(self, headers: dict[str, str]) -> httpx.Response:
-        path = self._dice.choice(("/posts/999999999", "/wp-login.php", f"/{uuid.uuid4().hex[:8]}", "/feed/old"))
-        return await self._app.get(path, headers=headers)
+    async def _progress(self, stop: asyncio.Event) -> None:
+        if not self._console.is_terminal:
+            while not stop.is_set():
+                await _pause(stop, REPORT_SECONDS)
+                self._console.print(self.tally.line(), soft_wrap=True)
+            return
+        with Live(Text(), console=self._console, refresh_per_second=4) as live:
+            while not stop.is_set():
+                await _pause(stop, 0.25)
+                live.update(Text(self.tally.line()))
 
-    async def _nonsense(self, headers: dict[str, str]) -> httpx.Response:
-        params = self._dice.choice(({"limit": "many"}, {"limit": "0"}, {"before": "-1"}))
-        return await self._app.get("/feed", params=params, headers=headers)
-
-    async def _crash(self, headers: dict[str, str]) -> httpx.Response:
-        return await self._app.get(self._dice.choice(("/crash", "/debug")), headers=headers)
-
-    def _known_post(self) -> int:
-        return self._dice.choice(self._posts) if self._posts else 1
-
-    def _user(self) -> str:
-        return str(self._dice.randint(1, 200))
-
-    def _words(self, count: int) -> str:
-        return " ".join(self._dice.choices(WORDS, k=count)).capitalize()
+    def _farewell(self) -> None:
+        if self.tally.remarkable:
+            self._console.print("Worth a look:")
+        for what, event_id in sorted(self.tally.remarkable.items()):
+            self._console.print(f"  nobet story {event_id}   {what}", soft_wrap=True, highlight=False)
+        if not self.tally.requests:
+            self._console.print("No request was sent: the time was too short.")
 
 
 class VoiceKnobs:
@@ -213,6 +166,11 @@ class VoiceKnobs:
         self._before = response.json()
         return None
 
+    @property
+    def steerable(self) -> bool:
+        """Whether `remember` succeeded."""
+        return self._before is not None
+
     async def turn(self, knobs: Mapping[str, Any]) -> None:
         """Turn some; a service that is gone is no reason to stop."""
         with suppress(httpx.TransportError):
@@ -222,3 +180,26 @@ class VoiceKnobs:
         """As it was at `remember`."""
         if self._before is not None:
             await self.turn(self._before)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    """Sleep, but not past the end."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+
+
+class _until_interrupted:  # noqa: N801 - reads as a statement
+    """The first Ctrl-C or SIGTERM ends the performance in order: the knobs are put back and the ids are shown."""
+
+    def __init__(self, end: Callable[[], None]) -> None:
+        self._end: Final = end
+
+    def __enter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._end)
+
+    def __exit__(self, *_: object) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,88 @@
+"""Failures as answers: always `{"detail": …, "request_id": …}`, never internals.
+
+Unhandled exceptions are not here: the outermost middleware answers 500, writes
+the terminal record and reports them once.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+
+from app.api import records
+from app.core import context
+from app.db.errors import DatabaseBusyError
+from app.domain.suggestions import SuggestionFailure, SuggestionsUnavailableError
+
+RETRY_AFTER_SECONDS: Final = "1"
+
+SUGGESTION_ANSWERS: Final = {
+    SuggestionFailure.FAILED: (502, "The suggestion service failed. Try again later."),
+    SuggestionFailure.TIMED_OUT: (502, "The suggestion service did not answer in time. Try again later."),
+    SuggestionFailure.UNREACHABLE: (503, "The suggestion service is not available. Try again later."),
+}
+"""A service that fails or is too slow is a bad gateway (502) to our client; one that isn't there makes us unavailable (503).
+
+504 is kept for requests of our own that ran out of REQUEST_TIMEOUT_SECONDS, so
+that the two can be told apart in metrics and alerts; `code` is `timeout` here.
+"""
+
+
+class BadParameter(BaseModel):
+    """One parameter that was refused."""
+
+    parameter: str = Field(examples=["query.limit"])
+    problem: str = Field(examples=["Input should be less than or equal to 100"])
+
+
+class ErrorAnswer(BaseModel):
+    """Every failure. Quote `request_id` when you report it: it finds the records."""
+
+    detail: str = Field(examples=["The suggestion service failed. Try again later."])
+    request_id: str | None = Field(examples=["abc123"])
+    code: str | None = Field(None, description="The dependency's own error code, when it gave one.", examples=["model_overloaded"])
+    errors: list[BadParameter] | None = Field(None, description="With status 400: what was wrong.")
+
+
+ERROR_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    400: {"model": ErrorAnswer, "description": "A parameter is wrong; `errors` says which."},
+    "default": {"model": ErrorAnswer, "description": "Any other failure."},
+}
+"""For the documentation. `default` also keeps FastAPI from announcing the 422 that is never sent."""
+
+
+def error_answer(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> JSONResponse:
+    """An answer in the form of ErrorAnswer."""
+    return JSONResponse({"detail": detail, "request_id": context.request_id(), **more}, status, headers)
+
+
+def install_error_answers(app: FastAPI) -> None:
+    """Answer the failures that this application knows."""
+    app.add_exception_handler(RequestValidationError, _bad_parameters)
+    app.add_exception_handler(SuggestionsUnavailableError, _suggestions_unavailable)
+    app.add_exception_handler(DatabaseBusyError, _database_busy)
+
+
+async def _bad_parameters(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - Starlette hands over what was registered
+    found = [BadParameter(parameter=_name(item["loc"]), problem=str(item["msg"])) for item in error.errors()]
+    records.request_invalid(", ".join(item.parameter for item in found))
+    detail = "; ".join(f"{item.parameter}: {item.problem}" for item in found)
+    return error_answer(400, detail, errors=[item.model_dump() for item in found])
+
+
+async def _suggestions_unavailable(_: Request, error: Exception) -> Response:
+    assert isinstance(error, SuggestionsUnavailableError)  # noqa: S101 - Starlette hands over what was registered
+    status, detail = SUGGESTION_ANSWERS[error.failure]
+    return error_answer(status, detail, code=error.code)
+
+
+async def _database_busy(_: Request, __: Exception) -> Response:
+    return error_answer(503, "The service is overloaded. Try again shortly.", {"Retry-After": RETRY_AFTER_SECONDS})
+
+
+def _name(location: Sequence[str | int]) -> str:
+    return ".".join(str(part) for part in location)

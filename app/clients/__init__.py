@@ -1,0 +1,1 @@
+"""Clients of the servers that we talk to. Import `app.core` only."""

@@ -1,0 +1,1 @@
+"""The database: models, sessions, queries, and what is observed about them. Imports `app.core` only."""

@@ -1,0 +1,145 @@
+"""What every query leaves behind: a log record, two metrics and a span.
+
+The engine's own events are the source, so that no query escapes, whoever sends
+it. Statements are logged as they are sent, with placeholders; parameters never.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from sqlalchemy import Engine, event
+from sqlalchemy.engine import ExceptionContext
+
+from app.core import metrics, tracing
+from app.core.logger import get_logger
+from app.db.errors import connect_failure, remove_values, sqlstate
+
+OPERATIONS: Final = frozenset({"select", "insert", "update", "delete"})
+"""First words of statements that have a label of their own; anything else is `other`."""
+
+log = get_logger(__name__)
+
+
+class QueryObserver:
+    """Watches one engine."""
+
+    def __init__(self, engine: Engine, slow_ms: float) -> None:
+        self._slow_ms: Final = slow_ms
+        self._queries: Final = metrics.counter("db_queries_total")
+        self._durations: Final = metrics.histogram("db_query_duration_seconds")
+        self._connect_failures: Final = metrics.counter("db_connection_failures_total")
+        event.listen(engine, "before_cursor_execute", self._before)
+        event.listen(engine, "after_cursor_execute", self._after)
+        event.listen(engine, "handle_error", self._failed)
+
+    @contextmanager
+    def connecting(self) -> Iterator[None]:
+        """Around the wait for a connection: no query runs, so the engine has no event for its failure."""
+        started = time.perf_counter()
+        try:
+            yield
+        except Exception as error:
+            remove_values(error)
+            reason = connect_failure(error)
+            self._connect_failures.labels(reason=reason).inc()
+            log.error(
+                "No connection to the database",
+                event="db.query.failed",
+                operation="connect",
+                reason=reason,
+                duration_ms=_milliseconds(started),
+                error_code=sqlstate(error),
+                exc_info=error,
+            )
+            raise
+
+    def _before(self, _connection: Any, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool) -> None:
+        context.nobet_query = _Query(statement)
+
+    def _after(self, _connection: Any, cursor: Any, _statement: str, _parameters: Any, context: Any, _many: bool) -> None:
+        query: _Query = context.nobet_query
+        rows = cursor.rowcount if cursor.rowcount >= 0 else None
+        if rows is not None:
+            query.span.set("db.response.returned_rows", rows)
+        self._finish(query, "success")
+        fields: dict[str, Any] = {
+            "operation": query.operation,
+            "statement": query.statement,
+            "rows": rows,
+            "duration_ms": query.milliseconds,
+        }
+        if query.milliseconds > self._slow_ms:
+            log.warning("A query was slow", event="db.query.slow", slow=True, **fields)
+        else:
+            log.debug("A query ran", event="db.query", **fields)
+
+    def _failed(self, failure: ExceptionContext) -> None:
+        error = failure.sqlalchemy_exception or failure.original_exception
+        remove_values(error)
+        query: _Query = getattr(failure.execution_context, "nobet_query", None) or _Query(failure.statement or "")
+        fields: dict[str, Any] = {"operation": query.operation, "statement": query.statement or None, "duration_ms": query.milliseconds}
+        if isinstance(error, asyncio.CancelledError):
+            self._finish(query, "cancelled")
+            log.debug("A query was given up, because its request ended", event="db.query", outcome="cancelled", **fields)
+            return
+        self._finish(query, "failure", error)
+        if isinstance(error, TimeoutError):
+            # The server doesn't answer. This connection is of no use any more; the others may be.
+            failure.is_disconnect = True
+            failure.invalidate_pool_on_disconnect = False
+        log.error(
+            "A query failed",
+            event="db.query.failed",
+            reason="timeout" if _timed_out(error) else "error",
+            error_code=sqlstate(error),
+            exc_info=error,
+            **fields,
+        )
+
+    def _finish(self, query: "_Query", outcome: str, error: BaseException | None = None) -> None:
+        query.end(error)
+        self._queries.labels(operation=query.operation, outcome=outcome).inc()
+        if outcome == "success":
+            self._durations.labels(operation=query.operation).observe(query.milliseconds / 1000)
+
+
+class _Query:
+    """One query under way."""
+
+    __slots__ = ("_ended", "_manager", "_started", "operation", "span", "statement")
+
+    def __init__(self, statement: str) -> None:
+        first_word = statement.split(None, 1)[0].lower() if statement else ""
+        self.statement: Final = statement
+        self.operation: Final = first_word if first_word in OPERATIONS else "other"
+        self._ended: float | None = None
+        self._started: Final = time.perf_counter()
+        self._manager: Final = tracing.span("db.query", **{"db.operation.name": self.operation, "db.query.text": statement})
+        self.span: Final = self._manager.__enter__()
+
+    @property
+    def milliseconds(self) -> float:
+        """Time until the end, or until now."""
+        return round(((self._ended or time.perf_counter()) - self._started) * 1000, 3)
+
+    def end(self, error: BaseException | None) -> None:
+        """Close the span. Harmless when called twice."""
+        if self._ended is not None:
+            return
+        self._ended = time.perf_counter()
+        if error is None:
+            self._manager.__exit__(None, None, None)
+        else:
+            self._manager.__exit__(type(error), error, error.__traceback__)
+
+
+def _milliseconds(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 3)
+
+
+def _timed_out(error: BaseException) -> bool:
+    """57014: the server ended the query because statement_timeout had passed."""
+    return isinstance(error, TimeoutError) or sqlstate(error) == "57014"

@@ -1,0 +1,92 @@
+"""The backend: settings, clients, observability, endpoints.
+
+`uvicorn app.main:app` runs with an empty environment: SQLite, no Redis, no
+Elasticsearch, no Jaeger, records on standard output.
+"""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from app.api.deps import Resources
+from app.api.errors import ERROR_RESPONSES, install_error_answers
+from app.api.routes import api_router
+from app.clients.redis import RedisClient
+from app.clients.voice import VoiceClient
+from app.core.config import ConfigError, Settings, get_settings
+from app.core.kit import Observability
+from app.db.engine import Database
+from app.db.migrate import upgrade_trial_database
+
+DESCRIPTION = """
+The reference backend of Nöbet. Every answer carries `X-Request-ID`: send your own id in `X-Event-ID` or `X-Request-ID`
+(1 to 128 letters, digits, dots, dashes, underscores) or take the one that was made for you. `nobet story <id>` shows
+what happened under it, in every service.
+
+All endpoints are also reachable below `/api`.
+"""
+
+TAGS = [
+    {"name": "feed", "description": "Posts, newest first."},
+    {"name": "posts", "description": "Store, read and delete posts."},
+    {"name": "suggestions", "description": "A second service, whose failures are worth watching."},
+    {"name": "faults", "description": "Fail on purpose, to see that somebody notices. Off in production."},
+]
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application. Without settings, those of the environment."""
+    settings = settings or get_settings()
+    obs = Observability("app", settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        resources = _connect(settings)
+        _watch(obs, resources)
+        app.state.resources = resources
+        try:
+            await upgrade_trial_database(resources.database)
+            async with obs.running():
+                yield
+        finally:
+            await resources.close()
+
+    app = FastAPI(
+        title="Nöbet reference backend",
+        version=settings.app_version,
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        lifespan=lifespan,
+        responses=ERROR_RESPONSES,
+    )
+    obs.install(app)
+    install_error_answers(app)
+    app.include_router(api_router(settings))
+    app.include_router(api_router(settings), prefix="/api", include_in_schema=False)
+    return app
+
+
+def _connect(settings: Settings) -> Resources:
+    """Nothing is opened yet: an absent database or Redis delays no start, it shows in the health checks."""
+    return Resources(settings, Database(settings), RedisClient.from_settings(settings), VoiceClient(settings))
+
+
+def _watch(obs: Observability, resources: Resources) -> None:
+    obs.health.register("database", resources.database.ping)
+    if resources.redis is not None:
+        obs.health.register("redis", resources.redis.ping)
+    if resources.voice.configured:
+        obs.health.register("voice", resources.voice.ping)
+
+
+def __getattr__(name: str) -> FastAPI:
+    """`app`, made when it is first asked for, so that importing `create_app` reads no settings and opens no files."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        globals()["app"] = made = create_app()
+    except ConfigError as error:
+        sys.exit(str(error))
+    return made
