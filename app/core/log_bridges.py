@@ -8,6 +8,7 @@ import structlog
 
 from app.core import console
 from app.core.config import get_settings
+from app.core.masking import mask_text
 from app.core.pipeline import PIPELINE, as_text, format_message, merge_json
 from app.core.records import resolve_exc_info
 

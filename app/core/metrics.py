@@ -21,16 +21,18 @@ if _shared is not None:
     _shared.mkdir(parents=True, exist_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_shared)
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram  # noqa: E402
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics  # noqa: E402
 from prometheus_client.exposition import choose_encoder  # noqa: E402
 from prometheus_client.registry import Collector  # noqa: E402
 
 from app.core.worker_metrics import ExemplarStore, WorkerFiles, with_exemplars  # noqa: E402
 
+disable_created_metrics()  # a second series for each counter, which no rule or panel asks for
+
 REGISTRY: Final = CollectorRegistry()
 """What this process measures itself. Extra collectors, such as the system's, are registered here."""
 
-_SCRAPE_ONLY: Final = CollectorRegistry()
+_scrape_only: Final[list[Collector]] = []
 """Collectors that compute their values when asked; they are added to the shared files of all workers."""
 
 _exemplars: Final = ExemplarStore(_shared)
@@ -109,9 +111,11 @@ COMPUTED: Final = frozenset(name for name in METRICS if name.startswith(("proces
 """Metrics whose values are read from the system at scrape time; see `app.core.system_metrics`."""
 
 
-def register(collector: Collector) -> None:
-    """Add a collector whose values are computed when scraped."""
-    _SCRAPE_ONLY.register(collector)
+def use_collector(collector: Collector) -> None:
+    """Compute these values when scraped; replaces the collector of an earlier set-up."""
+    for old in list(_scrape_only):
+        _scrape_only.remove(old)
+    _scrape_only.append(collector)
 
 
 def remember_exemplar(endpoint: str, seconds: float, trace_id: str) -> None:
@@ -138,4 +142,5 @@ class _All(Collector):
     def collect(self) -> Any:
         own = WorkerFiles(_shared).collect() if _shared is not None else REGISTRY.collect()
         yield from with_exemplars(own, "http_request_duration_seconds", _exemplars.newest())
-        yield from _SCRAPE_ONLY.collect()
+        for collector in _scrape_only:
+            yield from collector.collect()

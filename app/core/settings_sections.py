@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from app.core.ports import local_url
+from app.core.ports import LOOPBACK, local_url
 
 Names = Annotated[list[str], NoDecode]
 """A comma-separated list in the environment."""
@@ -144,6 +144,8 @@ class ShipperSettings(BaseModel):
 
     shipper_batch_docs: Positive = Field(4000, description="Most documents in one bulk request.")
     shipper_batch_bytes: Positive = Field(8 * 1024 * 1024, description="Most bytes in one bulk request.")
+    shipper_bind: str = Field(LOOPBACK, description="Address on which the shipper serves /metrics and /health. 0.0.0.0 in a container.")
+    shipper_connections: Positive = Field(2, description="Bulk requests in flight at once.")
     shipper_poll_seconds: Seconds = Field(0.5, description="Pause between looks at an idle spool.")
     shipper_timeout_seconds: Seconds = Field(30, description="Time limit of a bulk request.")
     shipper_backoff_max_seconds: Seconds = Field(30, description="Longest pause between two tries.")

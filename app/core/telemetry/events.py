@@ -29,6 +29,8 @@ EVENTS: Final[dict[str, Event]] = {
         Event("websocket.closed", "INFO", "A WebSocket ended; outcome and close_code say how."),
         Event("app.started", "INFO", "A process is ready."),
         Event("app.stopped", "INFO", "A process ended in order."),
+        Event("telemetry.failing", "WARNING", "Spans or error events can't be sent; they are dropped and counted."),
+        Event("telemetry.recovered", "INFO", "Spans or error events are sent again."),
         Event("error.raised", "ERROR", "An exception was logged."),
         Event("error.traceback", "DEBUG", "The stack of the exception that the record before is about."),
         Event("feed.requested", "INFO", "The feed is about to be read."),
@@ -61,6 +63,9 @@ EVENTS: Final[dict[str, Event]] = {
         Event("shipper.dead_letter", "WARNING", "A record was refused for good and went to the dead-letter index."),
         Event("shipper.corrupt", "WARNING", "Bytes in the spool were no record; they were skipped and counted."),
         Event("shipper.position_rebuilt", "WARNING", "The position file was unusable; segments are read from their start."),
+        Event(
+            "shipper.position_unsaved", "ERROR", "Positions could not be saved; after a crash more would be sent twice, and stored once."
+        ),
         Event("spool.failed", "ERROR", "A record could not be written to the spool; it went to standard error."),
         Event("spool.recovered", "WARNING", "The spool can be written again; count says how many records it missed."),
         Event("spool.dropped", "ERROR", "The spool is full; the oldest segment was dropped."),

@@ -227,11 +227,17 @@ METRICS: Final[dict[str, Metric]] = {
             services=("app",),
             born=(("success",), ("empty",), ("failure",)),
         ),
-        Metric("shipper_records_indexed_total", "counter", "Records that Elasticsearch took.", services=_SHIPPER, group="shipper"),
+        Metric(
+            "shipper_records_indexed_total",
+            "counter",
+            "Records that are in Elasticsearch, each counted once and durably.",
+            services=_SHIPPER,
+            group="shipper",
+        ),
         Metric(
             "shipper_records_duplicate_total",
             "counter",
-            "Records that Elasticsearch already had; sent again after a crash, stored once.",
+            "Records among the indexed ones that Elasticsearch already had: sent again after a crash, stored once.",
             services=_SHIPPER,
             group="shipper",
         ),
@@ -260,7 +266,7 @@ METRICS: Final[dict[str, Metric]] = {
             ("reason",),
             services=_SHIPPER,
             group="shipper",
-            born=(("connection",), ("timeout",), ("overload",), ("server_error",), ("blocked",), ("auth",), ("too_large",)),
+            born=(("connection",), ("timeout",), ("overload",), ("server_error",), ("blocked",), ("auth",), ("rejected",), ("too_large",)),
         ),
         Metric(
             "shipper_bulk_items_total",
@@ -288,6 +294,7 @@ METRICS: Final[dict[str, Metric]] = {
             services=_SHIPPER,
             group="shipper",
         ),
+        Metric("shipper_backlog_records", "gauge", "Records in the spool that are not delivered yet.", services=_SHIPPER, group="shipper"),
         Metric("shipper_backlog_segments", "gauge", "Segments in the spool.", services=_SHIPPER, group="shipper"),
         Metric(
             "shipper_oldest_unshipped_seconds",

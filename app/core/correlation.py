@@ -1,0 +1,62 @@
+"""Takes the request id from the headers, or makes one."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from app.core.context import new_id
+
+LONGEST_ID: Final = 128
+VALID_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+"""What may be logged and echoed: no spaces, no line ends, nothing that a viewer would interpret."""
+
+EVENT_HEADER: Final = b"x-event-id"
+RESPONSE_HEADER: Final = b"x-request-id"
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+@dataclass(slots=True)
+class Correlation:
+    """The id of a request, and what else the headers said."""
+
+    request_id: str
+    client_request_id: str | None = None
+    """A second valid id, where the headers disagree."""
+    rejected: str | None = None
+    """Name of the header whose value was not usable."""
+    echo_event_id: bool = False
+
+
+class Correlator:
+    """Reads the id from the first of its headers that has a usable one."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._order = {name.lower().encode("latin-1"): place for place, name in enumerate(names)}
+
+    def read(self, headers: Headers) -> Correlation:
+        """The correlation of a request. A missing id is made; an unusable one is replaced and named, never echoed."""
+        order = self._order
+        found = [(order[name], name, value) for name, value in headers if name in order]
+        if not found:
+            return Correlation(new_id())
+        return _choose(found)
+
+
+def _choose(found: list[tuple[int, bytes, bytes]]) -> Correlation:
+    result = Correlation("")
+    values: dict[bytes, set[bytes]] = {}
+    for _, name, value in found:
+        values.setdefault(name, set()).add(value)
+    for _, name, value in sorted(found, key=lambda item: item[0]):
+        if name == EVENT_HEADER:
+            result.echo_event_id = True
+        if VALID_ID.fullmatch(value) is None or len(values[name]) > 1:
+            result.rejected = result.rejected or name.decode("latin-1")
+        elif not result.request_id:
+            result.request_id = value.decode("ascii")
+        elif value.decode("ascii") != result.request_id and result.client_request_id is None:
+            result.client_request_id = value.decode("ascii")
+    result.request_id = result.request_id or new_id()
+    return result

@@ -1,0 +1,151 @@
+"""Watches what the service depends on: all checks at once, each with a time limit, none able to hide another."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import httpx
+import psutil
+
+from app.core import context, metrics
+from app.core.config import Settings
+from app.core.logger import get_logger
+from app.core.masking import mask_text
+from app.core.records import printable
+
+OK: Final = "ok"
+UNAVAILABLE: Final = "error: unavailable"
+"""What outsiders see of a failed check: nothing about hosts, users or drivers."""
+
+Check = Callable[[], Awaitable[None]]
+"""Raises when the dependency doesn't work; must give back the connection that it used."""
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """Outcome of one check."""
+
+    name: str
+    error: str | None
+    seconds: float
+    required: bool
+
+    @property
+    def passed(self) -> bool:
+        """Whether the dependency works."""
+        return self.error is None
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """Outcome of all checks."""
+
+    results: tuple[CheckResult, ...]
+    taken: float = field(default_factory=time.monotonic)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether everything that the service can't do without works."""
+        return all(result.passed for result in self.results if result.required)
+
+    def as_body(self, *, with_details: bool) -> dict[str, object]:
+        """The JSON answer; exception texts only for callers who may see them."""
+        checks = {
+            result.name: OK if result.passed else f"error: {result.error}" if with_details else UNAVAILABLE for result in self.results
+        }
+        return {"status": "ok" if self.healthy else "degraded", "checks": checks}
+
+
+class HealthMonitor:
+    """Runs the registered checks when asked, at most once in the cache time, and on its own in an interval."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._checks: dict[str, Check] = {}
+        self._states: dict[str, bool] = {}
+        self._report: HealthReport | None = None
+        self._lock = asyncio.Lock()
+        self.register("disk", self._check_disk)
+        self.register("memory", self._check_memory)
+        for entry in settings.health_external_urls:
+            name, _, url = entry.partition("=")
+            self.register(name, _url_check(url, settings.health_timeout_seconds))
+
+    def register(self, name: str, check: Check) -> None:
+        """Add a check; HEALTH_REQUIRED decides whether its failure makes the service unhealthy."""
+        self._checks[name] = check
+
+    async def report(self) -> HealthReport:
+        """The state of all dependencies, not older than the cache time. Never raises."""
+        async with self._lock:
+            last = self._report
+            if last is None or time.monotonic() - last.taken > self._settings.health_cache_seconds:
+                results = await asyncio.gather(*(self._run(name, check) for name, check in self._checks.items()))
+                last = self._report = HealthReport(tuple(results))
+                for result in results:
+                    self._note(result)
+            return last
+
+    async def run(self) -> None:
+        """Check in the interval of the settings, for ever; each round is a run of its own in the log."""
+        while True:
+            with context.run("health_monitor"):
+                report = await self.report()
+                log.debug("Health checked", event="health.checked", outcome="ok" if report.healthy else "degraded")
+            await asyncio.sleep(self._settings.health_interval_seconds)
+
+    async def _run(self, name: str, check: Check) -> CheckResult:
+        started = time.perf_counter()
+        error = None
+        try:
+            async with asyncio.timeout(self._settings.health_timeout_seconds):
+                await check()
+        except TimeoutError:
+            error = f"no answer within {self._settings.health_timeout_seconds:g} s"
+        except Exception as problem:  # noqa: BLE001 (a check may fail in any way; the others go on)
+            error = f"{type(problem).__name__}: {mask_text(printable(problem))}".splitlines()[0]
+        return CheckResult(name, error, time.perf_counter() - started, name in self._settings.health_required)
+
+    def _note(self, result: CheckResult) -> None:
+        """Metrics, and one record when the state is another than before."""
+        metrics.gauge("dependency_up").labels(result.name).set(1 if result.passed else 0)
+        metrics.gauge("dependency_check_duration_seconds").labels(result.name).set(result.seconds)
+        before = self._states.get(result.name)
+        self._states[result.name] = result.passed
+        if result.passed != before and not (before is None and result.passed):
+            say = log.info if result.passed else log.warning
+            outcome = "recovered" if result.passed else "failed"
+            say(
+                f"Dependency {result.name} {outcome}",
+                event="health.changed",
+                component=result.name,
+                outcome=outcome,
+                error_message=result.error,
+            )
+
+    async def _check_disk(self) -> None:
+        folder = self._settings.spool_dir
+        used = psutil.disk_usage(str(folder) if folder and folder.exists() else "/").percent
+        if used > self._settings.health_disk_percent:
+            limit = self._settings.health_disk_percent
+            raise RuntimeError(f"{used:.0f} % of the disk is in use, the limit is {limit:g} %")
+
+    async def _check_memory(self) -> None:
+        used = psutil.virtual_memory().percent
+        if used > self._settings.health_memory_percent:
+            limit = self._settings.health_memory_percent
+            raise RuntimeError(f"{used:.0f} % of the memory is in use, the limit is {limit:g} %")
+
+
+def _url_check(url: str, seconds: float) -> Check:
+    async def check() -> None:
+        async with httpx.AsyncClient(timeout=seconds, follow_redirects=False) as client:
+            answer = await client.get(url)
+        if answer.status_code >= 500:
+            raise RuntimeError(f"answered {answer.status_code}")
+
+    return check

@@ -1,0 +1,93 @@
+"""Everything of `app.core` put together, for a service in three lines.
+
+obs = Observability("orders", get_settings())
+app = FastAPI(lifespan=obs.lifespan)
+obs.install(app)
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI, Request
+from fastapi.exception_handlers import http_exception_handler
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.core import context, error_tracking, metrics, tracing
+from app.core.config import Settings
+from app.core.endpoints import make_router
+from app.core.health_monitor import HealthMonitor
+from app.core.log_setup import configure_logging, shutdown_logging
+from app.core.logger import get_logger
+from app.core.middleware import ObservabilityMiddleware
+from app.core.requests import RequestWatch
+from app.core.system_metrics import SystemCollector, watch_event_loop
+
+log = get_logger(__name__)
+
+
+class Observability:
+    """Logs, metrics, traces, errors and health of one process. Making it sets them up."""
+
+    def __init__(self, service: str, settings: Settings) -> None:
+        self.service = settings.service_name or service
+        self.settings = settings
+        configure_logging(settings, service)
+        metrics.start(service, settings.app_version, settings.environment)
+        metrics.use_collector(SystemCollector(settings, with_host=service in ("app", "voice")))
+        tracing.setup(settings, self.service)
+        error_tracking.setup(settings, self.service)
+        self.health = HealthMonitor(settings)
+        self.watch = RequestWatch(settings.request_timeout_seconds)
+
+    def install(self, app: FastAPI) -> None:
+        """Add the middleware, /metrics, the health endpoints, and error answers that carry the request id."""
+        app.add_middleware(ObservabilityMiddleware, settings=self.settings, watch=self.watch)
+        app.include_router(make_router(self.settings, self.health))
+        app.add_exception_handler(HTTPException, answer_http_exception)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The background work of a service, for as long as the block lasts; what is pending is sent at the end."""
+        jobs = [asyncio.create_task(job) for job in (watch_event_loop(), self.health.run(), self.watch.run())]
+        with context.run(self.service):
+            log.info("Service is ready", event="app.started", version=self.settings.app_version, environment=self.settings.environment)
+        try:
+            yield
+        finally:
+            for job in jobs:
+                job.cancel()
+            for job in jobs:
+                with suppress(asyncio.CancelledError):
+                    await job
+            await asyncio.to_thread(self.close)
+
+    @asynccontextmanager
+    async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
+        """A FastAPI lifespan for services that have none of their own."""
+        async with self.running():
+            yield
+
+    def close(self) -> None:
+        """Send what is pending, each for a bounded time, and let go of the spool."""
+        with context.run(self.service):
+            log.info("Service ends", event="app.stopped")
+        tracing.shutdown()
+        error_tracking.shutdown()
+        metrics.flush_exemplars()
+        shutdown_logging()
+
+
+async def answer_http_exception(request: Request, error: Exception) -> Response:
+    """An HTTP error as {"detail", "request_id"}; reported as an error event where the settings want its status."""
+    if not isinstance(error, HTTPException):
+        raise error
+    if error_tracking.is_reported_status(error.status_code):
+        error_tracking.capture_exception(error)
+        request.scope["nobet.reported"] = True
+    if error.status_code in (204, 304):
+        return await http_exception_handler(request, error)
+    body = {"detail": error.detail, "request_id": context.request_id()}
+    return JSONResponse(body, status_code=error.status_code, headers=error.headers)

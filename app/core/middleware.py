@@ -1,0 +1,208 @@
+"""One pure-ASGI middleware for everything that is to be known about a request.
+
+Outermost of the application's own: it clears and rebinds the context, takes or
+makes the id, starts the trace, echoes the id on every answer, turns an
+unhandled exception into a 500 that carries the id, and writes exactly one
+terminal record however the request ends. WebSockets get the same treatment.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+import orjson
+
+from app.core import context, error_tracking, metrics, tracing
+from app.core.config import Settings
+from app.core.correlation import RESPONSE_HEADER, Correlation, Correlator
+from app.core.logger import INFO, get_logger
+from app.core.masking import clean
+from app.core.requests import Recorder, Request, RequestWatch, client_gone, report_status
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+LONGEST_PATH: Final = 1024
+"""Characters of a path that are logged."""
+
+LONGEST_METHOD: Final = 16
+
+log = get_logger("app.request")
+
+
+class ObservabilityMiddleware:
+    """Id, context, trace, records, metrics and error answers for all requests of an application."""
+
+    def __init__(self, app: ASGIApp, *, settings: Settings, watch: RequestWatch) -> None:
+        self._app = app
+        self._watch = watch
+        self._correlator = Correlator(settings.correlation_headers)
+        self._recorder = Recorder()
+        self._log_start = settings.log_request_start
+        self._in_progress = metrics.gauge("http_requests_in_progress")
+        self._sockets = metrics.gauge("websocket_active_connections")
+        self._closed = metrics.counter("websocket_closed_total")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or connection."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        correlation, request, token = self._begin(scope, scope["method"][:LONGEST_METHOD])
+        self._enter(request)
+        try:
+            await self._serve(request, receive, _with_id(request, send, _echo(correlation)), correlation.request_id)
+        finally:
+            self._leave(request)
+            context.restore(token)
+
+    def _enter(self, request: Request) -> None:
+        self._watch.enter(request)
+        if not request.internal:
+            self._in_progress.inc()
+            if self._log_start and log.is_enabled_for(INFO):
+                log.info(f"{request.method} {request.path}", event="http.request.started")
+
+    def _leave(self, request: Request) -> None:
+        self._watch.leave(request)
+        if not request.internal:
+            self._in_progress.dec()
+        report_status(request)
+        self._recorder.finish(request)
+
+    async def _serve(self, request: Request, receive: Receive, send: Send, request_id: str) -> None:
+        """Let the application answer; where it can't, answer for it. Sets the request's outcome."""
+        try:
+            await self._app(request.scope, receive, send)
+            if client_gone(receive):
+                request.outcome = "cancelled"
+        except asyncio.CancelledError:
+            if request.outcome != "timed_out":
+                request.outcome = "cancelled"
+                raise
+            await self._answer_timeout(request, send)
+        except Exception as error:  # noqa: BLE001 (whatever the application raises is answered and reported here)
+            request.error, request.outcome = error, "failed"
+            if not request.answered:
+                await _answer(send, 500, "Internal Server Error", request_id)
+
+    async def _answer_timeout(self, request: Request, send: Send) -> None:
+        if request.task is not None:
+            request.task.uncancel()
+        if not request.answered:
+            await _answer(send, 504, "The server took too long to answer", context.request_id() or "")
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        correlation, request, token = self._begin(scope, "WEBSOCKET")
+        echo = _echo(correlation)
+        state = {"open": False, "code": 1006}
+
+        async def receive_watched() -> Message:
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                state["code"] = message.get("code", 1005)
+            return message
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "websocket.accept":
+                message["headers"] = [*message.get("headers", ()), *echo]
+                state["open"] = True
+                self._sockets.inc()
+                log.info(f"WebSocket {request.path} opened", event="websocket.opened")
+            elif message["type"] == "websocket.close":
+                state["code"] = message.get("code", 1000)
+            await send(message)
+
+        try:
+            await self._app(scope, receive_watched, send_with_id)
+        except asyncio.CancelledError:
+            request.outcome = "cancelled"
+            raise
+        except Exception as error:
+            request.error, request.outcome, state["code"] = error, "failed", 1011
+            raise
+        finally:
+            if state["open"]:
+                self._sockets.dec()
+            self._websocket_over(request, int(state["code"]))
+            context.restore(token)
+
+    def _websocket_over(self, request: Request, code: int) -> None:
+        endpoint = self._recorder.endpoint(request.scope)
+        self._closed.labels(endpoint, str(code)).inc()
+        log.log(
+            40 if request.error else INFO,
+            f"WebSocket {endpoint} closed",
+            exc_info=request.error,
+            event="websocket.closed",
+            endpoint=endpoint,
+            close_code=code,
+            outcome=request.outcome,
+            duration_ms=round((time.perf_counter() - request.started) * 1000, 3),
+        )
+        tracing.end(request.trace, f"WEBSOCKET {endpoint}", {"http.route": endpoint}, request.error, failed=False)
+
+    def _begin(self, scope: Scope, method: str) -> tuple[Correlation, Request, Any]:
+        """Clear the context, bind what is known, and warn about an id that could not be used."""
+        correlation = self._correlator.read(scope["headers"])
+        traceparent = user_agent = None
+        for name, value in scope["headers"]:
+            if name == b"traceparent":
+                traceparent = value.decode("latin-1")
+            elif name == b"user-agent":
+                user_agent = value
+        path = clean(scope["path"][:LONGEST_PATH])
+        trace = tracing.begin(traceparent, method, path)
+        fields: dict[str, Any] = {
+            "request_id": correlation.request_id,
+            "trace_id": trace.trace_id,
+            "span_id": trace.span_id,
+            "method": method,
+            "path": path,
+        }
+        if correlation.client_request_id:
+            fields["client_request_id"] = correlation.client_request_id
+        token = context.replace(fields)
+        error_tracking.begin_request(user_agent)
+        scope.setdefault("state", {})["correlation_id"] = correlation.request_id
+        if correlation.rejected:
+            log.warning("A request id from outside was not usable", event="http.request.id_rejected", reason=correlation.rejected)
+        return correlation, Request(scope, method, path, trace), token
+
+
+def _with_id(request: Request, send: Send, echo: list[tuple[bytes, bytes]]) -> Send:
+    """The server's send, with the id added to the answer's head, and status and size noted."""
+
+    async def send_with_id(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            request.status = message["status"]
+            message["headers"] = [*message.get("headers", ()), *echo]
+        elif message["type"] == "http.response.body":
+            request.bytes += len(message.get("body", b""))
+        await send(message)
+
+    return send_with_id
+
+
+def _echo(correlation: Correlation) -> list[tuple[bytes, bytes]]:
+    value = correlation.request_id.encode("ascii")
+    headers = [(RESPONSE_HEADER, value)]
+    if correlation.echo_event_id:
+        headers.append((b"x-event-id", value))
+    return headers
+
+
+async def _answer(send: Send, status: int, detail: str, request_id: str) -> None:
+    body = orjson.dumps({"detail": detail, "request_id": request_id})
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode("ascii"))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

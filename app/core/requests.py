@@ -1,0 +1,191 @@
+"""What the middleware keeps about a request, and how its end is written down: once, as record, metrics and span."""
+
+import asyncio
+import time
+from collections.abc import MutableMapping
+from contextlib import suppress
+from typing import Any, Final
+
+from starlette.routing import Route
+
+from app.core import context, error_tracking, metrics, tracing
+from app.core.logger import ERROR, INFO, WARNING, get_logger
+
+UNMATCHED: Final = "unmatched"
+"""Endpoint of every path that no route knows, so that strangers can't make series."""
+
+OTHER_METHOD: Final = "OTHER"
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+INTERNAL_PATHS: Final = frozenset({"/metrics", "/metrics/", "/health", "/health/", "/health/live", "/health/ready", "/api/health"})
+"""Paths of probes and scrapes: they must not distort the statistics of what users do."""
+
+OUTCOME_EVENTS: Final = {
+    "completed": "http.request.completed",
+    "failed": "http.request.failed",
+    "cancelled": "http.request.cancelled",
+    "timed_out": "http.request.timed_out",
+}
+
+SWEEP_SECONDS: Final = 0.5
+"""How often requests are looked over for their time limit; the limit is exact to this much."""
+
+log = get_logger("app.request")
+
+Scope = MutableMapping[str, Any]
+
+
+class Request:
+    """One HTTP request on its way."""
+
+    __slots__ = ("bytes", "error", "internal", "method", "outcome", "path", "scope", "started", "status", "task", "trace")
+
+    def __init__(self, scope: Scope, method: str, path: str, trace: tracing.RequestTrace) -> None:
+        self.scope = scope
+        self.method = method
+        self.path = path
+        self.trace = trace
+        self.internal = path in INTERNAL_PATHS
+        self.started = time.perf_counter()
+        self.status = 0
+        self.bytes = 0
+        self.outcome = "completed"
+        self.error: BaseException | None = None
+        self.task: asyncio.Task[Any] | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether the answer has begun, so that no other can be sent."""
+        return self.status != 0
+
+
+class RequestWatch:
+    """Cancels requests that have no answer after their time limit."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._running: dict[int, Request] = {}
+
+    def enter(self, request: Request) -> None:
+        """Begin to watch."""
+        if self._seconds:
+            request.task = asyncio.current_task()
+            self._running[id(request)] = request
+
+    def leave(self, request: Request) -> None:
+        """Watch no longer."""
+        self._running.pop(id(request), None)
+
+    def sweep(self) -> None:
+        """Cancel what is overdue."""
+        limit = time.perf_counter() - self._seconds
+        for request in list(self._running.values()):
+            if request.started < limit and not request.answered and request.outcome != "timed_out" and request.task is not None:
+                request.outcome = "timed_out"
+                request.task.cancel()
+
+    async def run(self) -> None:
+        """Sweep for ever."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self.sweep()
+
+
+class Recorder:
+    """Writes the end of each request down."""
+
+    def __init__(self) -> None:
+        self._total = metrics.counter("http_requests_total")
+        self._errors = metrics.counter("http_requests_errors_total")
+        self._exceptions = metrics.counter("http_exceptions_total")
+        self._duration = metrics.histogram("http_request_duration_seconds")
+        self._size = metrics.counter("http_response_size_bytes_total")
+        self._children: dict[tuple[str, str, int], tuple[Any, Any, Any]] = {}
+        self._static: dict[int, frozenset[str]] = {}
+
+    def finish(self, request: Request) -> None:
+        """Record, metrics and span of a request that is over."""
+        seconds = time.perf_counter() - request.started
+        status = 500 if request.outcome == "failed" else request.status or 499
+        endpoint = self.endpoint(request.scope)
+        if not request.internal:
+            self._measure(request, endpoint, status, seconds)
+        self._log(request, endpoint, status, seconds)
+        if request.trace.sampled:
+            attributes: dict[str, str | int] = {
+                "http.route": endpoint,
+                "http.response.status_code": status,
+                "request_id": context.request_id() or "",
+            }
+            tracing.end(request.trace, f"{request.method} {endpoint}", attributes, request.error, failed=status >= 500)
+
+    def _measure(self, request: Request, endpoint: str, status: int, seconds: float) -> None:
+        key = (request.method, endpoint, status)
+        children = self._children.get(key)
+        if children is None:
+            code = str(status)
+            method = request.method if request.method in METHODS else OTHER_METHOD
+            children = (self._total.labels(method, endpoint, code), self._duration.labels(endpoint), self._size.labels(endpoint))
+            self._errors.labels(method, endpoint, "500")
+            if method == request.method:
+                self._children[key] = children
+        children[0].inc()
+        children[1].observe(seconds)
+        if request.bytes:
+            children[2].inc(request.bytes)
+        if status >= 500:
+            method = request.method if request.method in METHODS else OTHER_METHOD
+            self._errors.labels(method, endpoint, str(status)).inc()
+        if request.error is not None and request.outcome == "failed":
+            self._exceptions.labels(endpoint, type(request.error).__name__).inc()
+        if request.trace.sampled:
+            metrics.remember_exemplar(endpoint, seconds, request.trace.trace_id)
+
+    def _log(self, request: Request, endpoint: str, status: int, seconds: float) -> None:
+        if request.internal and request.outcome == "completed":
+            level = 10
+        elif request.outcome in ("failed", "timed_out") or status >= 500:
+            level = ERROR
+        else:
+            level = WARNING if request.outcome == "cancelled" else INFO
+        log.log(
+            level,
+            f"{request.method} {endpoint} {status}",
+            exc_info=request.error if request.outcome == "failed" else None,
+            event=OUTCOME_EVENTS[request.outcome],
+            endpoint=endpoint,
+            status_code=status,
+            outcome=request.outcome,
+            duration_ms=round(seconds * 1000, 3),
+            response_bytes=request.bytes,
+        )
+
+    def endpoint(self, scope: Scope) -> str:
+        """The route template that a request matched, with the prefix of a mounted app; `unmatched` when there is none."""
+        path = getattr(scope.get("route"), "path", None)
+        if path is not None:
+            prefix = scope.get("root_path", "").removeprefix(scope.get("app_root_path", ""))
+            return f"{prefix}{path}" if prefix else str(path)
+        return scope["path"] if "endpoint" in scope and scope["path"] in self._static_paths(scope) else UNMATCHED
+
+    def _static_paths(self, scope: Scope) -> frozenset[str]:
+        """Plain routes (documentation pages) don't name themselves in the scope; their paths have no parameters."""
+        app = scope.get("app")
+        known = self._static.get(id(app))
+        if known is None:
+            known = frozenset(route.path for route in getattr(app, "routes", ()) if type(route) is Route and "{" not in route.path)
+            self._static[id(app)] = known
+        return known
+
+
+def client_gone(receive: Any) -> bool:
+    """Whether uvicorn has seen the client hang up. Other servers don't tell before the end; then it's no."""
+    with suppress(AttributeError):
+        return bool(receive.__self__.disconnected)
+    return False
+
+
+def report_status(request: Request) -> None:
+    """A 5xx answer that no exception explains is an error event too, where the settings say so."""
+    unexplained = request.error is None and request.status >= 500 and not request.internal and not request.scope.get("nobet.reported")
+    if unexplained and error_tracking.is_reported_status(request.status):
+        error_tracking.capture_message(f"{request.method} answered {request.status}", status_code=str(request.status))

@@ -1,0 +1,226 @@
+"""Traces: W3C context in and out, spans made by hand, and only for sampled requests.
+
+Every request has a trace id, also when it isn't sampled or no trace store is
+set, so that logs of several services can be joined by it. A span costs
+something only when its request is sampled.
+"""
+
+import logging
+import random
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Final
+
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags, set_span_in_context
+
+from app.core import context, metrics
+from app.core.config import Settings
+from app.core.logger import get_logger
+from app.core.masking import clean, mask_text
+from app.core.records import printable
+from app.core.telemetry.spans import SPANS
+
+EXPORT_TIMEOUT_SECONDS: Final = 5
+"""Time limit of one export; the store being away must not fill the memory or hold up the end of the process."""
+
+QUEUE_SPANS: Final = 8192
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
+
+log = get_logger(__name__)
+_random: Final = random.Random()  # noqa: S311 (ids, not secrets)
+_active: Final[ContextVar["trace.Span | None"]] = ContextVar("nobet_span", default=None)
+
+
+@dataclass(slots=True)
+class RequestTrace:
+    """The trace that a request belongs to, and its span when it is sampled."""
+
+    trace_id: str
+    span_id: str
+    span: trace.Span | None
+
+    @property
+    def sampled(self) -> bool:
+        """Whether spans of this request are recorded."""
+        return self.span is not None
+
+
+class _Tracer:
+    """The process's tracer. Off until `setup` gives it a store."""
+
+    def __init__(self) -> None:
+        self.provider: TracerProvider | None = None
+        self.tracer: trace.Tracer | None = None
+        self.rate = 0.0
+
+
+_state: Final = _Tracer()
+
+
+class SpanHandle:
+    """What `span` gives: takes attributes, and does nothing when the request isn't sampled."""
+
+    __slots__ = ("_span",)
+
+    def __init__(self, span: trace.Span | None) -> None:
+        self._span = span
+
+    def set(self, key: str, value: str | float | bool) -> None:
+        """Add an attribute; texts are masked."""
+        if self._span is not None:
+            self._span.set_attribute(key, clean(value) if isinstance(value, str) else value)
+
+
+_NO_SPAN: Final = SpanHandle(None)
+
+
+def setup(settings: Settings, service: str) -> None:
+    """Send spans to the store of the settings; without one, only ids are made."""
+    shutdown()
+    _state.rate = settings.effective_trace_sample_rate
+    endpoint = settings.otel_exporter_otlp_endpoint
+    if not endpoint:
+        return
+    resource = Resource.create(
+        {"service.name": service, "service.version": settings.app_version, "deployment.environment.name": settings.environment}
+    )
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    exporter = _Counted(OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_TIMEOUT_SECONDS))
+    limit = EXPORT_TIMEOUT_SECONDS * 1000
+    provider.add_span_processor(
+        BatchSpanProcessor(exporter, max_queue_size=QUEUE_SPANS, schedule_delay_millis=1000, export_timeout_millis=limit)
+    )
+    for name in ("opentelemetry.exporter", "opentelemetry.sdk"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    _state.provider, _state.tracer = provider, provider.get_tracer("nobet")
+
+
+def shutdown() -> None:
+    """Send what is pending, for a bounded time."""
+    provider, _state.provider, _state.tracer = _state.provider, None, None
+    if provider is not None:
+        thread = threading.Thread(target=provider.shutdown, daemon=True)
+        thread.start()
+        thread.join(EXPORT_TIMEOUT_SECONDS)
+
+
+def begin(traceparent: str | None, method: str, path: str) -> RequestTrace:
+    """Take part in the caller's trace, or start one. The caller's sampling decision is kept."""
+    parent = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
+    if parent and (parent[1] == "0" * 32 or parent[2] == "0" * 16):
+        parent = None
+    sampled = _state.tracer is not None and (int(parent[3], 16) & 1 == 1 if parent else _random.random() < _state.rate)
+    if not sampled or _state.tracer is None:
+        _active.set(None)
+        return RequestTrace(parent[1] if parent else f"{_random.getrandbits(128) or 1:032x}", f"{_random.getrandbits(64) or 1:016x}", None)
+    remote = trace.INVALID_SPAN
+    if parent:
+        caller = SpanContext(int(parent[1], 16), int(parent[2], 16), is_remote=True, trace_flags=TraceFlags(1))
+        remote = NonRecordingSpan(caller)
+    span = _state.tracer.start_span(
+        SPANS["http.server"].name,
+        context=set_span_in_context(remote),
+        kind=SpanKind.SERVER,
+        attributes={"http.request.method": method, "url.path": path},
+    )
+    _active.set(span)
+    ids = span.get_span_context()
+    return RequestTrace(f"{ids.trace_id:032x}", f"{ids.span_id:016x}", span)
+
+
+def end(request: RequestTrace, name: str, attributes: Mapping[str, str | int], error: BaseException | None, *, failed: bool) -> None:
+    """Close a request's span under its final name."""
+    span = request.span
+    _active.set(None)
+    if span is None:
+        return
+    span.update_name(name)
+    span.set_attributes(dict(attributes))
+    if error is not None:
+        _record(span, error)
+    elif failed:
+        span.set_status(Status(StatusCode.ERROR))
+    span.end()
+
+
+@contextmanager
+def span(name: str, **attributes: str | float | bool) -> Iterator[SpanHandle]:
+    """A span around a block, named as declared in the telemetry contract. An exception marks it and goes on."""
+    parent, tracer = _active.get(), _state.tracer
+    if parent is None or tracer is None:
+        yield _NO_SPAN
+        return
+    made = tracer.start_span(SPANS[name].name, context=set_span_in_context(parent))
+    handle = SpanHandle(made)
+    for key, value in attributes.items():
+        handle.set(key, value)
+    token = _active.set(made)
+    outer = context.current().get("span_id")
+    context.bind(span_id=f"{made.get_span_context().span_id:016x}")
+    try:
+        yield handle
+    except BaseException as error:
+        _record(made, error)
+        raise
+    finally:
+        made.end()
+        _active.reset(token)
+        context.bind(span_id=outer)
+
+
+def outgoing_headers() -> dict[str, str]:
+    """The headers that carry request id and trace to the next service."""
+    fields = context.current()
+    headers = {}
+    if ident := fields.get("request_id"):
+        headers["X-Request-ID"] = str(ident)
+    if trace_id := fields.get("trace_id"):
+        headers["traceparent"] = f"00-{trace_id}-{fields.get('span_id') or '0' * 15 + '1'}-{'01' if _active.get() is not None else '00'}"
+    return headers
+
+
+def _record(span: trace.Span, error: BaseException) -> None:
+    """Class and masked message of an exception; no stack, since its lines may hold values."""
+    message = mask_text(printable(error))
+    span.add_event("exception", {"exception.type": type(error).__name__, "exception.message": message})
+    span.set_status(Status(StatusCode.ERROR, message))
+
+
+class _Counted(SpanExporter):
+    """Counts what reached the store and what didn't, and says once when that changes."""
+
+    def __init__(self, inner: SpanExporter) -> None:
+        self._inner = inner
+        self._failing = False
+        self._sent = metrics.counter("telemetry_sent_total").labels(signal="span")
+        self._dropped = metrics.counter("telemetry_dropped_total").labels(signal="span")
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        try:
+            result = self._inner.export(spans)
+        except Exception:  # noqa: BLE001 (whatever the store does, the worker thread must live)
+            result = SpanExportResult.FAILURE
+        failed = result is not SpanExportResult.SUCCESS
+        (self._dropped if failed else self._sent).inc(len(spans))
+        if failed != self._failing:
+            self._failing = failed
+            if failed:
+                log.warning("Spans can't be sent", event="telemetry.failing", component="traces", count=len(spans))
+            else:
+                log.info("Spans are sent again", event="telemetry.recovered", component="traces")
+        return result
+
+    def shutdown(self) -> None:
+        self._inner.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        return self._inner.force_flush(timeout_millis)
