@@ -143,7 +143,7 @@ def _fill(scope: sentry_sdk.Scope, tags: dict[str, str]) -> None:
     if fields.get("user_id"):
         scope.set_user({"id": fields["user_id"]})
     if fields.get("method"):
-        request = {key: fields[key] for key in ("method", "path") if key in fields}
+        request: dict[str, Any] = {key: fields[key] for key in ("method", "path") if key in fields}
         request["user_agent"] = (_user_agent.get() or b"")[:LONGEST_USER_AGENT].decode("utf-8", "replace")
         scope.set_context("request", request)
         scope.set_transaction_name(f"{fields['method']} {fields.get('path')}")

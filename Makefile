@@ -1,0 +1,67 @@
+# Every task of the project. `make` alone shows this list.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+MODE ?= auto
+STAMP := $(VENV)/.ready
+
+.PHONY: help venv up down status story demo token clean test test-unit lint fmt generate requirements coverage-map
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "; print "Nöbet: the night watch for FastAPI services\n"} /^[a-z-]+:.*## / {printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\nFirst time here? make up\n'
+
+$(STAMP): requirements/dev.txt
+	@bash scripts/venv.sh "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+venv: $(STAMP) ## Make the Python environment (.venv) from the pinned requirements
+
+up: $(STAMP) ## Start the stack; MODE=native or MODE=compose forces one way
+	@$(RUN) -m app.cli up --mode $(MODE)
+
+down: $(STAMP) ## Stop the stack; the data stays
+	@$(RUN) -m app.cli down --mode $(MODE)
+
+status: $(STAMP) ## Show what runs, how healthy it is and what it needs
+	@$(RUN) -m app.cli status --mode $(MODE)
+
+story: $(STAMP) ## Show one request everywhere: make story ID=abc123
+	@$(RUN) -m app.cli story "$(ID)"
+
+demo: $(STAMP) ## Send lifelike traffic with failures in it; Ctrl-C ends it
+	@$(RUN) -m app.cli demo $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(RATE),--rate $(RATE)) $(if $(MINUTES),--minutes $(MINUTES))
+
+token: $(STAMP) ## Print the bearer token of /metrics
+	@$(RUN) -m app.cli token
+
+clean: $(STAMP) ## Stop the stack and remove its state (.stack); asks first
+	@$(RUN) -m app.cli clean
+
+test: lint ## Run every check: lint, unit, configuration, integration and end to end
+	@$(VENV)/bin/pytest
+
+test-unit: $(STAMP) ## Run the quick tests that need no server
+	@$(VENV)/bin/pytest tests/unit
+
+lint: $(STAMP) ## Check style, types, imports and generated files
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+	@$(RUN) -m app.core.telemetry.document --check
+
+fmt: $(STAMP) ## Format the code
+	@$(VENV)/bin/ruff check --fix-only .
+	@$(VENV)/bin/ruff format .
+
+generate: $(STAMP) ## Write everything that is made from declarations
+	@bash scripts/generate.sh "$(RUN)"
+
+requirements: ## Compile the pinned requirements from pyproject.toml (needs uv)
+	@bash scripts/requirements.sh
+
+coverage-map: $(STAMP) ## Show which requirement rows are proven by which test
+	@$(VENV)/bin/pytest --collect-only -q --coverage-map
