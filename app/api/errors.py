@@ -74,14 +74,22 @@ async def _bad_parameters(_: Request, error: Exception) -> Response:
     return error_answer(400, detail, errors=[item.model_dump() for item in found])
 
 
-async def _suggestions_unavailable(_: Request, error: Exception) -> Response:
+async def _suggestions_unavailable(request: Request, error: Exception) -> Response:
     assert isinstance(error, SuggestionsUnavailableError)  # noqa: S101 - Starlette hands over what was registered
+    if error.failure is SuggestionFailure.TIMED_OUT:
+        _already_reported(request)
     status, detail = SUGGESTION_ANSWERS[error.failure]
     return error_answer(status, detail, code=error.code)
 
 
-async def _database_busy(_: Request, __: Exception) -> Response:
+async def _database_busy(request: Request, _: Exception) -> Response:
+    _already_reported(request)
     return error_answer(503, "The service is overloaded. Try again shortly.", {"Retry-After": RETRY_AFTER_SECONDS})
+
+
+def _already_reported(request: Request) -> None:
+    """The error tracker has an event about this; the status alone is none."""
+    request.scope["nobet.reported"] = True
 
 
 def _name(location: Sequence[str | int]) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, a
 
 from app.core.config import Settings
 from app.db.errors import DatabaseBusyError
-from app.db.observe import QueryObserver
+from app.db.observe import PROBE, QueryObserver
 from app.db.pool import PoolObserver
 
 CLIENT_GRACE_SECONDS: Final = 1.0
@@ -53,15 +53,16 @@ class Database:
             yield session
 
     async def ping(self) -> None:
-        """A trivial query over the pool. Raises when it fails."""
-        async with self.session() as session:
-            await session.execute(text("SELECT 1"))
+        """A trivial query over the pool. Raises when it fails; leaves the log and the metrics of queries alone."""
+        async with self._engine.connect() as connection:
+            await connection.execution_options(**{PROBE: True})
+            await connection.execute(text("SELECT 1"))
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """A bare connection in a transaction, for migrations."""
         async with self._engine.begin() as connection:
-            yield connection
+            yield await connection.execution_options(**{PROBE: True})
 
     async def close(self) -> None:
         """Close every connection."""

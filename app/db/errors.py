@@ -40,8 +40,10 @@ def connect_failure(error: BaseException) -> ConnectFailure:
     return "refused" if sqlstate(error) else "unreachable"
 
 
-def remove_values(error: BaseException) -> None:
-    """Rewrite the messages of a driver's exception and of its causes so that none quotes data."""
+def tidy(error: BaseException) -> None:
+    """Rewrite the messages of a driver's exception and of its causes: none quotes data, and a time-out says what it is."""
+    if isinstance(error, TimeoutError) and not str(error):
+        error.args = ("The database did not answer in time",)
     code = sqlstate(error)
     quotes = code is not None and _SPEAKS_OF_VALUES.match(code) is not None
     for link in _chain(error):

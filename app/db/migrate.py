@@ -4,6 +4,7 @@ On PostgreSQL this is a step of the deployment: `alembic upgrade head`.
 """
 
 import fcntl
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +15,14 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import URL, Connection
 
+from app.core import context
 from app.core.logger import get_logger
 from app.db.engine import Database
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
 log = get_logger(__name__)
+logging.getLogger("alembic").setLevel(logging.WARNING)  # `db.migrated` says what was done
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
@@ -34,7 +37,7 @@ async def upgrade_trial_database(database: Database) -> None:
     """Create or update the schema of a SQLite database; does nothing on any other."""
     if database.url.get_backend_name() != "sqlite":
         return
-    with _one_at_a_time(database.url):
+    with context.run("migrations"), _one_at_a_time(database.url):
         async with database.connection() as connection:
             await connection.run_sync(_upgrade)
 

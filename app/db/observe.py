@@ -15,10 +15,13 @@ from sqlalchemy.engine import ExceptionContext
 
 from app.core import metrics, tracing
 from app.core.logger import get_logger
-from app.db.errors import connect_failure, remove_values, sqlstate
+from app.db.errors import connect_failure, sqlstate, tidy
 
 OPERATIONS: Final = frozenset({"select", "insert", "update", "delete"})
 """First words of statements that have a label of their own; anything else is `other`."""
+
+PROBE: Final = "nobet_probe"
+"""Execution option of a connection whose queries are no part of the work: health checks and migrations tell how they went."""
 
 log = get_logger(__name__)
 
@@ -42,7 +45,7 @@ class QueryObserver:
         try:
             yield
         except Exception as error:
-            remove_values(error)
+            tidy(error)
             reason = connect_failure(error)
             self._connect_failures.labels(reason=reason).inc()
             log.error(
@@ -57,10 +60,12 @@ class QueryObserver:
             raise
 
     def _before(self, _connection: Any, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool) -> None:
-        context.nobet_query = _Query(statement)
+        context.nobet_query = None if context.execution_options.get(PROBE) else _Query(statement)
 
     def _after(self, _connection: Any, cursor: Any, _statement: str, _parameters: Any, context: Any, _many: bool) -> None:
-        query: _Query = context.nobet_query
+        query: _Query | None = context.nobet_query
+        if query is None:
+            return
         rows = cursor.rowcount if cursor.rowcount >= 0 else None
         if rows is not None:
             query.span.set("db.response.returned_rows", rows)
@@ -78,7 +83,13 @@ class QueryObserver:
 
     def _failed(self, failure: ExceptionContext) -> None:
         error = failure.sqlalchemy_exception or failure.original_exception
-        remove_values(error)
+        tidy(error)
+        if isinstance(error, TimeoutError):
+            # The server doesn't answer. This connection is of no use any more; the others may be.
+            failure.is_disconnect = True
+            failure.invalidate_pool_on_disconnect = False
+        if failure.connection is not None and failure.connection.get_execution_options().get(PROBE):
+            return
         query: _Query = getattr(failure.execution_context, "nobet_query", None) or _Query(failure.statement or "")
         fields: dict[str, Any] = {"operation": query.operation, "statement": query.statement or None, "duration_ms": query.milliseconds}
         if isinstance(error, asyncio.CancelledError):
@@ -86,10 +97,6 @@ class QueryObserver:
             log.debug("A query was given up, because its request ended", event="db.query", outcome="cancelled", **fields)
             return
         self._finish(query, "failure", error)
-        if isinstance(error, TimeoutError):
-            # The server doesn't answer. This connection is of no use any more; the others may be.
-            failure.is_disconnect = True
-            failure.invalidate_pool_on_disconnect = False
         log.error(
             "A query failed",
             event="db.query.failed",
@@ -113,11 +120,11 @@ class _Query:
 
     def __init__(self, statement: str) -> None:
         first_word = statement.split(None, 1)[0].lower() if statement else ""
-        self.statement: Final = statement
+        self.statement: Final = " ".join(statement.split())
         self.operation: Final = first_word if first_word in OPERATIONS else "other"
         self._ended: float | None = None
         self._started: Final = time.perf_counter()
-        self._manager: Final = tracing.span("db.query", **{"db.operation.name": self.operation, "db.query.text": statement})
+        self._manager: Final = tracing.span("db.query", **{"db.operation.name": self.operation, "db.query.text": self.statement})
         self.span: Final = self._manager.__enter__()
 
     @property

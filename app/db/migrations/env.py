@@ -54,5 +54,6 @@ if context.is_offline_mode():
 elif (given := context.config.attributes.get("connection")) is not None:
     run_over(given)
 else:
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("alembic.runtime.migration").setLevel(logging.INFO)
     asyncio.run(run_online())
