@@ -48,9 +48,10 @@ def index_template(prefix: str, shards: int = 1, replicas: int = 0) -> dict[str,
 
 
 def dead_letter_template(prefix: str, shards: int = 1, replicas: int = 0) -> dict[str, Any]:
-    """Body of the template for dead letters: why a record was refused, and its raw line, which is never parsed."""
+    """Body of the template for dead letters: why a record was refused, its raw line, and the ids by which its story finds it."""
     properties: dict[str, Any] = {
         "timestamp": _MAPPINGS["date"],
+        "dead_at": _MAPPINGS["date"],
         "reason": _MAPPINGS["keyword"],
         "status": {"type": "long"},
         "error_type": _MAPPINGS["keyword"],
@@ -58,6 +59,11 @@ def dead_letter_template(prefix: str, shards: int = 1, replicas: int = 0) -> dic
         "target_index": _MAPPINGS["keyword"],
         "document_id": _MAPPINGS["keyword"],
         "segment": _MAPPINGS["keyword"],
+        "service_name": _MAPPINGS["keyword"],
+        "request_id": _MAPPINGS["keyword"],
+        "client_request_id": _MAPPINGS["keyword"],
+        "trace_id": _MAPPINGS["keyword"],
+        "call_sid": _MAPPINGS["keyword"],
         "raw": {"type": "text", "index": False},
         "@timestamp": {"type": "alias", "path": "timestamp"},
     }
