@@ -54,44 +54,48 @@ class Logger:
 
     def debug(self, msg: object, *args: object, extra: Mapping[str, Any] | None = None, exc_info: object = None, **fields: Any) -> None:
         """Detail for developers."""
-        if self._std.isEnabledFor(DEBUG):
+        if self._std.isEnabledFor(DEBUG) or PIPELINE.sink is None:
             self._write(DEBUG, msg, args, extra, exc_info, fields)
 
     def info(self, msg: object, *args: object, extra: Mapping[str, Any] | None = None, exc_info: object = None, **fields: Any) -> None:
         """Something normal happened."""
-        if self._std.isEnabledFor(INFO):
+        if self._std.isEnabledFor(INFO) or PIPELINE.sink is None:
             self._write(INFO, msg, args, extra, exc_info, fields)
 
     def warning(self, msg: object, *args: object, extra: Mapping[str, Any] | None = None, exc_info: object = None, **fields: Any) -> None:
         """Something is wrong, and was coped with."""
-        if self._std.isEnabledFor(WARNING):
+        if self._std.isEnabledFor(WARNING) or PIPELINE.sink is None:
             self._write(WARNING, msg, args, extra, exc_info, fields)
 
     def error(self, msg: object, *args: object, extra: Mapping[str, Any] | None = None, exc_info: object = None, **fields: Any) -> None:
         """An operation failed."""
-        if self._std.isEnabledFor(ERROR):
+        if self._std.isEnabledFor(ERROR) or PIPELINE.sink is None:
             self._write(ERROR, msg, args, extra, exc_info, fields)
 
     def critical(self, msg: object, *args: object, extra: Mapping[str, Any] | None = None, exc_info: object = None, **fields: Any) -> None:
         """The service can't go on as it should."""
-        if self._std.isEnabledFor(CRITICAL):
+        if self._std.isEnabledFor(CRITICAL) or PIPELINE.sink is None:
             self._write(CRITICAL, msg, args, extra, exc_info, fields)
 
     def exception(self, msg: object, *args: object, extra: Mapping[str, Any] | None = None, exc_info: object = True, **fields: Any) -> None:
         """`error` about the exception that is being handled."""
-        if self._std.isEnabledFor(ERROR):
+        if self._std.isEnabledFor(ERROR) or PIPELINE.sink is None:
             self._write(ERROR, msg, args, extra, exc_info, fields)
 
     def log(
         self, level: int, msg: object, *args: object, extra: Mapping[str, Any] | None = None, exc_info: object = None, **fields: Any
     ) -> None:
         """A record of any level."""
-        if self._std.isEnabledFor(level):
+        if self._std.isEnabledFor(level) or PIPELINE.sink is None:
             self._write(level, msg, args, extra, exc_info, fields)
 
     def _write(
         self, level: int, msg: object, args: tuple[object, ...], extra: Mapping[str, Any] | None, exc_info: object, fields: dict[str, Any]
     ) -> None:
+        if PIPELINE.sink is None:
+            PIPELINE.first_use()  # only now are the levels of the settings in force
+            if not self._std.isEnabledFor(level):
+                return
         message = msg if type(msg) is str else as_text(msg)
         if args:
             message = format_message(message, args)

@@ -34,7 +34,7 @@ class Pipeline:
             print(f'{{"level":"ERROR","message":"a log record was lost: {type(error).__name__}"}}', file=sys.stderr)  # noqa: T201
 
     def _emit(self, level: int, logger: str, message: str, fields: Mapping[str, Any], exc: BaseException | None) -> None:
-        sink = self.sink or self._first_use()
+        sink = self.sink or self.first_use()
         record = build(self.service, level, logger, message, fields)
         if exc is not None:
             add_error(record, exc, with_traceback=self.tracebacks == "always")
@@ -52,7 +52,8 @@ class Pipeline:
         sink.write(logging.DEBUG, record, encode(record, self.max_record, self.max_record))
 
     @staticmethod
-    def _first_use() -> Sink:
+    def first_use() -> Sink:
+        """Set logging up from the environment, because nobody has done so yet."""
         from app.core.log_setup import setup_logging  # set-up makes loggers, which write through here
 
         return setup_logging()

@@ -98,12 +98,13 @@ def _add_fields(record: dict[str, Any], fields: Mapping[str, Any]) -> None:
             if coerced is not None:
                 record[target] = coerced
                 continue
+        name = clean(key)
         if kind is str:
-            extra[key] = MASK if is_sensitive_key(key) else clean(value)
+            extra[name] = MASK if is_sensitive_key(key) else clean(value)
         elif kind is bool or value is None:
-            extra[key] = value
+            extra[name] = value
         else:
-            extra[key] = MASK if is_sensitive_key(str(key)) else _plain(value)
+            extra[name] = MASK if is_sensitive_key(key) else _plain(value)
     if extra:
         record["extra"] = extra
 
@@ -134,7 +135,10 @@ def _plain(value: Any, depth: int = 6) -> Any:
     if depth <= 0:
         return f"<{type(value).__name__} too deep>"
     if isinstance(value, Mapping):
-        return {printable(key): MASK if is_sensitive_key(printable(key)) else _plain(item, depth - 1) for key, item in list(value.items())}
+        return {
+            clean(printable(key)): MASK if is_sensitive_key(printable(key)) else _plain(item, depth - 1)
+            for key, item in list(value.items())
+        }
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(item, depth - 1) for item in list(value)]
     return mask_text(printable(value))
@@ -191,7 +195,7 @@ def encode(record: dict[str, Any], max_field: int, max_record: int) -> bytes:
     """The record's line, newline included, never longer than `max_record` bytes (at least 2,000)."""
     try:
         line: bytes = orjson.dumps(record, default=printable, option=_OPTIONS)
-        if len(line) <= max_field and b"\\u0000" not in line:
+        if len(line) <= max_field and b"\\u0000" not in line and b'"":' not in line:
             return line
     except (TypeError, ValueError, RecursionError):
         pass

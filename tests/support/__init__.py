@@ -1,0 +1,1 @@
+"""What several tests need: waiting with a named time-out, servers, records."""

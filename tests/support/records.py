@@ -1,0 +1,28 @@
+"""Reads what was logged."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from app.core.config import Settings, load_settings
+from app.core.log_setup import configure_logging, shutdown_logging
+from app.core.spool import list_segments
+
+
+def spooled(folder: Path) -> list[dict[str, Any]]:
+    """All records of a spool, in the order of their segments. Fails on a line that is no JSON object."""
+    lines = b"".join((folder / str(name)).read_bytes() for name in list_segments(folder)).splitlines()
+    return [json.loads(line) for line in lines]
+
+
+@contextmanager
+def logging_to(folder: Path, **overrides: Any) -> Iterator[Settings]:
+    """Logging set up with a spool in `folder` and no standard output, taken down at the end."""
+    settings = load_settings(**{"spool_dir": folder, "log_stdout": False, "log_level": "DEBUG", **overrides})
+    configure_logging(settings, "app")
+    try:
+        yield settings
+    finally:
+        shutdown_logging()
