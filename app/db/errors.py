@@ -47,7 +47,7 @@ def tidy(error: BaseException) -> None:
     code = sqlstate(error)
     quotes = code is not None and _SPEAKS_OF_VALUES.match(code) is not None
     for link in _chain(error):
-        if getattr(link, "detail", None) is not None:
+        if isinstance(getattr(link, "detail", None), str):
             link.detail = None  # type: ignore[attr-defined]
         if link.args and isinstance(link.args[0], str):
             text = f"{type(link).__name__} {code}{_constraint(error)}" if quotes else _QUOTED_ARGUMENT.sub(r"\1", link.args[0])
