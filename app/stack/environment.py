@@ -46,3 +46,15 @@ def _chosen(stack: Stack, names: Iterable[str], component: Component) -> dict[st
     fixed = {"SPOOL_DIR", "PROMETHEUS_MULTIPROC_DIR", "SERVICE_NAME", "ELASTICSEARCH_USERNAME"}
     derived_secrets = [name for name in component.env if name not in names and name.lower() in Settings.model_fields]
     return {name: stack.explicit[name] for name in (*names, *derived_secrets) if stack.explicit.get(name) and name not in fixed}
+
+
+def addresses(stack: Stack) -> dict[str, str]:
+    """Addresses of this stack under the names of the settings, for commands that talk to it; no secrets."""
+    names = {
+        "ELASTICSEARCH_URL": "elasticsearch",
+        "PROMETHEUS_URL": "prometheus",
+        "GRAFANA_URL": "grafana",
+        "JAEGER_URL": "jaeger_ui",
+        "VOICE_URL": "voice",
+    }
+    return {setting: stack.url(port_name) for setting, port_name in names.items()}

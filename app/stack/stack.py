@@ -1,6 +1,7 @@
 """One stack: its settings, its folders and what the component table may refer to."""
 
 import os
+import shutil
 import sys
 import urllib.parse
 from collections.abc import Mapping
@@ -53,6 +54,7 @@ class Stack:
             "python": sys.executable,
             "checkout": CHECKOUT,
             "home": home or "",
+            "grafana_home": _grafana_home(),
             "host": LOOPBACK,
             "etc": paths.etc,
             "secrets": paths.secrets,
@@ -69,6 +71,13 @@ class Stack:
     def expand(self, template: str, component: str = "", home: Path | None = None) -> str:
         """`template` with its braces filled in. Raises KeyError or AttributeError for unknown names."""
         return template.format_map(self.facts(component, home))
+
+
+def _grafana_home() -> Path:
+    """The folder with Grafana's `conf/defaults.ini`; packages put it under /usr/share, archives beside the program."""
+    program = shutil.which("grafana-server")
+    own = Path(program).resolve().parents[1] if program else Path("/")
+    return own if (own / "conf" / "defaults.ini").exists() else Path("/usr/share/grafana")
 
 
 class _Secrets(Mapping[str, str]):
@@ -98,7 +107,9 @@ def open_stack(environ: Mapping[str, str] = os.environ) -> Stack:
     try:
         ensure_env_file(env_file)
     except OSError as error:
-        raise StackError(f"Can't write {env_file}: {error.strerror}. Give this folder to your user, or set STACK_DIR to one you own.") from None
+        raise StackError(
+            f"Can't write {env_file}: {error.strerror}. Give this folder to your user, or set STACK_DIR to one you own."
+        ) from None
     settings = load_settings(_env_file=env_file)
     paths = stack_paths(settings.stack_dir, settings.stack_cache_dir, env_file)
     return Stack(settings=settings, paths=paths, explicit={**read_env_file(env_file), **environ})

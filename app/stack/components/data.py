@@ -45,7 +45,12 @@ ELASTICSEARCH: Final = Component(
         # The small process that starts the server and passes signals on.
         "CLI_JAVA_OPTS": "-Xmx32m -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
     },
-    config=("elasticsearch/elasticsearch.yml", "elasticsearch/jvm.options", "elasticsearch/jvm.options.d", "elasticsearch/log4j2.properties"),
+    config=(
+        "elasticsearch/elasticsearch.yml",
+        "elasticsearch/jvm.options",
+        "elasticsearch/jvm.options.d",
+        "elasticsearch/log4j2.properties",
+    ),
     unprivileged=True,
     ready_seconds=180,
     stop_seconds=40,

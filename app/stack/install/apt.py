@@ -50,9 +50,11 @@ class _State:
     def __init__(self, folder: Path) -> None:
         self._archives = folder / "archives"
         self._state = folder / "state"
-        (self._archives / "partial").mkdir(parents=True, exist_ok=True)
-        self._options = ["-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User="]
-        if (self._state / "lists").is_dir():
+        for part in ("archives/partial", "state/lists/partial", "state/cache/archives/partial"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+        # A cache of our own, because an ordinary user can't write apt's, and without one each call reads all lists anew.
+        self._options = ["-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User=", "-o", f"Dir::Cache={self._state / 'cache'}"]
+        if any((self._state / "lists").glob("*_Packages*")):
             self._use_own_lists()
 
     def resolve(self, packages: Sequence[str], report: Callable[[str], None]) -> list[str]:
@@ -84,16 +86,13 @@ class _State:
         return sorted(folder.glob("*.deb"))
 
     def _refresh(self) -> None:
-        for part in ("lists/partial", "cache/archives/partial"):
-            (self._state / part).mkdir(parents=True, exist_ok=True)
         self._use_own_lists()
         command = ["apt-get", *self._options, "update", "-qq", "-o", "Acquire::Retries=1"]
         # One unreachable source among several is no reason to stop: what matters is whether the packages are known then.
         subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=300, check=False)
 
     def _use_own_lists(self) -> None:
-        own = [f"Dir::State::lists={self._state / 'lists'}", f"Dir::Cache={self._state / 'cache'}"]
-        self._options = [*self._options[:4], *(part for option in own for part in ("-o", option))]
+        self._options += ["-o", f"Dir::State::lists={self._state / 'lists'}"]
 
     def _first_known(self, group: str) -> str | None:
         for name in group.split("|"):
@@ -107,5 +106,6 @@ class _State:
         """Libraries that installing `names` would bring to this machine."""
         command = ["apt-get", *self._options, "install", "-s", "-qq", "--no-install-recommends", *names]
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120, check=False)
-        planned = re.findall(r"^Inst (\S+)", done.stdout, re.MULTILINE)
+        # "Inst name (…" is new; "Inst name [old] (…" would only be newer than what this machine has.
+        planned = re.findall(r"^Inst (\S+) \(", done.stdout, re.MULTILINE)
         return [name for name in planned if _LIBRARY.match(name)]

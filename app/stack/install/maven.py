@@ -47,7 +47,7 @@ def install(source: Maven, entry: Path, cache: Path, report: Callable[[str], Non
 
 def _fetch(source: Maven, repository: Path) -> Path:
     coordinates = f"{source.group}:{source.artifact}:{source.version}:zip"
-    command = ["mvn", "-q", "-B", "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:get"]
+    command = ["mvn", "-q", "-B", "dependency:get"]
     command += [f"-Dartifact={coordinates}", "-Dtransitive=false", f"-Dmaven.repo.local={repository}"]
     run_client(command, what=f"Downloading {source.artifact} {source.version} with Maven")
     name = f"{source.artifact}-{source.version}"
@@ -91,6 +91,3 @@ def _add_root_handler(home: Path, version: str) -> str:
         encoding="utf-8",
     )
     return ""
-
-
-

@@ -1,0 +1,95 @@
+"""What the supervisor runs in place of a program that needs a step of its own before each start.
+
+`python -m app.stack.launch COMPONENT CACHE -- PROGRAM ARGUMENT…` builds the
+program when it is not there yet, ends what a killed predecessor left behind,
+empties the folder of shared metrics, and then becomes the program.
+"""
+
+import os
+import shutil
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+_GROUP_FILE: Final = "process-group"
+_GRACE_SECONDS: Final = 5.0
+
+
+def main(arguments: list[str]) -> None:
+    """Prepare and exec; does not return unless the build fails, and then ends with status 1."""
+    component, cache, _, *command = arguments
+    end_leftovers(Path.cwd() / _GROUP_FILE)
+    shared_metrics = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if shared_metrics:
+        shutil.rmtree(shared_metrics, ignore_errors=True)
+        Path(shared_metrics).mkdir(parents=True)
+    if not Path(command[0]).exists():
+        _build(component, Path(cache))
+    os.execvp(command[0], command)  # noqa: S606 (the very point: the supervisor's child becomes the program)
+
+
+def end_leftovers(record: Path) -> None:
+    """End the rest of the process group that `record` names, then record this one.
+
+    A parent that was killed with -9 leaves its workers behind, and they keep its port.
+    """
+    with suppress(OSError, ValueError):
+        group, born = record.read_text(encoding="ascii").split()
+        # Our first child's session outlives it; a group that is older than the record is somebody else's.
+        if int(group) != os.getpgrp() and float(born) <= time.time():
+            _end_group(int(group), record.parent)
+    record.write_text(f"{os.getpgrp()} {time.time()}", encoding="ascii")
+
+
+def _end_group(group: int, folder: Path) -> None:
+    if not any(_works_in(pid, folder) for pid in group_members(group)):
+        return
+    os.killpg(group, signal.SIGTERM)
+    deadline = time.monotonic() + _GRACE_SECONDS
+    while group_members(group) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def group_members(group: int) -> list[int]:
+    """Ids of the processes of a group."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                if os.getpgid(int(entry.name)) == group:
+                    found.append(int(entry.name))
+    return found
+
+
+def _works_in(pid: int, folder: Path) -> bool:
+    """Whether a process has our working folder: process ids are used again by strangers."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cwd").readlink() == folder
+    return False
+
+
+def _build(component: str, cache: Path) -> None:
+    from app.stack.components import COMPONENTS
+    from app.stack.errors import StackError
+    from app.stack.install import install
+
+    try:
+        install(COMPONENTS[component].sources[0], COMPONENTS[component], cache, _say)
+    except StackError as error:
+        _say(str(error))
+        time.sleep(60)  # the supervisor tries again at once; a network that is away stays away for a while
+        sys.exit(1)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,55 @@
+"""Finds out before the start whether the ports are free, and who has them when they are not."""
+
+import socket
+from collections.abc import Iterable
+
+import psutil
+
+from app.core.ports import LOOPBACK, PORTS
+from app.stack.errors import StackError
+from app.stack.model import Component
+from app.stack.stack import Stack
+
+
+def check_ports(stack: Stack, components: Iterable[Component]) -> None:
+    """Raise StackError with one sentence when a port of `components` is taken; it names all of them."""
+    taken = [
+        f"{stack.port(name)} ({component.name}) by {_owner(stack.port(name))}"
+        for component in components
+        for name in component.ports
+        if not is_free(stack.port(name))
+    ]
+    if taken:
+        many = len(taken) > 1
+        raise StackError(
+            f"Port{'s' if many else ''} in use: {', '.join(taken)}. Stop {'them' if many else 'it'}, "
+            f"or shift all ports of this stack: put STACK_PORT_OFFSET={_free_offset(stack.offset)} into {stack.paths.env_file}."
+        )
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on the port of the loopback address now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what has just stopped is no hindrance
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def _owner(port: int) -> str:
+    try:
+        for connection in psutil.net_connections(kind="tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port and connection.pid:
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    except psutil.Error:
+        pass
+    return "another process"
+
+
+def _free_offset(current: int) -> int:
+    for offset in range(current + 100, current + 4000, 100):
+        if all(is_free(port + offset) for port in PORTS.values()):
+            return offset
+    return current + 4000
