@@ -17,12 +17,12 @@ from app.core.log_setup import setup_logging, shutdown_logging
 from app.core.logger import get_logger
 from app.core.ports import port
 from app.core.system_metrics import SystemCollector
+from app.core.telemetry.template import dead_prefix
 from app.shipper import http
 from app.shipper.batch import BatchBuilder
 from app.shipper.deliver import Deliverer
 from app.shipper.lock import AlreadyRunningError, SpoolLock
 from app.shipper.loop import Shipper
-from app.shipper.names import dead_prefix
 from app.shipper.positions import PositionFile, Progress, UnusablePositionsError
 from app.shipper.reports import Ledger, Reporter
 from app.shipper.segments import SegmentQueue

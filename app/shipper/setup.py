@@ -23,8 +23,7 @@ from elasticsearch import ApiError, AuthenticationException, AuthorizationExcept
 
 from app.clients.elasticsearch import connect, sign_in
 from app.core.config import Settings
-from app.core.telemetry.template import dead_letter_template, index_template
-from app.shipper.names import dead_prefix
+from app.core.telemetry.template import dead_letter_template, dead_prefix, index_template
 
 WAIT_SECONDS: Final = 120.0
 """Elasticsearch needs about 25 s to start on a small machine."""

@@ -29,6 +29,8 @@ SETTLED_SECONDS: Final = 10.0
 
 MOST_TRACES: Final = 5
 
+NO_SPANS: Final = "Jaeger has no spans of it: the request was not sampled, or its spans are still on their way."
+
 _PAUSE_SECONDS: Final = 0.5
 _Answer = TypeVar("_Answer")
 
@@ -70,7 +72,8 @@ def run(ident: str, as_json: bool) -> int:
         print_story(_console(), story, settings.jaeger_url)
     if not (story.found.records or story.found.dead_letters):
         return _fail(
-            f"Nothing is known about {inert(ident)} yet: no record in {settings.log_index_prefix}-* carries it as request, call or trace id. "
+            f"Nothing is known about {inert(ident)} yet: "
+            f"no record in {settings.log_index_prefix}-* carries it as request, call or trace id. "
             "Records arrive about two seconds after they were written; `nobet status` says whether the shipper runs."
         )
     return 0

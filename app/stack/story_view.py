@@ -103,12 +103,12 @@ def _records(records: list[dict[str, Any]], styles: dict[str, str]) -> Table:
 
 def _content(record: dict[str, Any], level: str) -> Iterator[Text]:
     event, message = inert(record.get("event", "")), inert(record.get("message", ""))
-    line = Text(event, "bold") if event else Text()
+    line = Text().append(event, "bold")
     if message and message != event:
         line.append("  " if event else "").append(message, "red" if level in ("ERROR", "CRITICAL") else "")
     yield line
     details = "  ".join(f"{name}={value}" for name, value in _fields(record))
-    if details:
+    if details and not record.get("traceback"):
         yield Text(details, "dim")
     for stack_line in str(record.get("traceback") or "").splitlines()[-MOST_STACK_LINES:]:
         yield Text(inert(stack_line), "dim red")
