@@ -6,8 +6,8 @@ import httpx
 import pytest
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from app.db import posts
 from app.db.errors import DatabaseBusyError
-from app.domain import feed
 from tests.support.backend import Backend
 
 pytestmark = pytest.mark.anyio
@@ -54,7 +54,7 @@ async def test_an_exhausted_pool_is_503_with_a_hint_when_to_come_back(backend: B
     async def busy(*_: object) -> None:
         raise DatabaseBusyError("No database connection got free in time") from PoolTimeout()
 
-    monkeypatch.setattr(feed.posts, "newest", busy)
+    monkeypatch.setattr(posts, "newest", busy)
     answer = await backend.http.get("/feed", headers={"X-Event-ID": "busy"})
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert "feed.failed" in backend.events("busy")
