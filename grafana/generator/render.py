@@ -1,0 +1,32 @@
+"""Turns the dashboards into the JSON files that Grafana reads."""
+
+from pathlib import Path
+from typing import Final
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+
+from grafana.generator.api_performance import api_performance
+
+_DASHBOARDS: Final = {"api-performance": api_performance}
+"""File name → the function that makes the dashboard."""
+
+
+def dashboard_files() -> dict[str, str]:
+    """File name → content of every dashboard."""
+    return {f"{name}.json": _json(make()) for name, make in _DASHBOARDS.items()}
+
+
+def write(out: Path) -> None:
+    """Write the files into `out` and remove dashboards that are no longer made."""
+    files = dashboard_files()
+    out.mkdir(parents=True, exist_ok=True)
+    for stale in out.glob("*.json"):
+        if stale.name not in files:
+            stale.unlink()
+    for name, content in files.items():
+        (out / name).write_text(content, encoding="utf-8")
+
+
+def _json(dashboard: Dashboard) -> str:
+    return JSONEncoder(sort_keys=True, indent=2).encode(dashboard.build()) + "\n"
