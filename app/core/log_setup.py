@@ -11,8 +11,10 @@ from app.core.config import Settings, get_settings
 from app.core.log_bridges import PipelineHandler, to_standard_record
 from app.core.logger import get_logger
 from app.core.pipeline import PIPELINE
+from app.core.records import present_addresses
+from app.core.security import address_for_login
 from app.core.sink import Sink, Syncer
-from app.core.spool import SpoolWriter
+from app.core.spool import SegmentName, SpoolWriter
 
 BACKEND_LOGGER = "backend"
 """The service's own logger of the source documents; its base level is INFO."""
@@ -28,6 +30,7 @@ def setup_logging(settings: Settings | None = None, service: str = "app") -> Sin
     PIPELINE.tracebacks = settings.log_tracebacks
     PIPELINE.max_field = settings.log_max_field_chars
     PIPELINE.max_record = max(2000, settings.log_max_record_bytes)
+    present_addresses(lambda address: address_for_login(address, settings))
     sink = _make_sink(settings, PIPELINE.service)
     PIPELINE.sink = sink
     if settings.spool_fsync_seconds and settings.spool_dir:
@@ -45,7 +48,7 @@ def _make_sink(settings: Settings, service: str) -> Sink:
             service,
             segment_bytes=settings.spool_segment_bytes,
             max_bytes=settings.spool_max_bytes,
-            on_dropped=lambda name, records: holder[0].segment_dropped(name, records),
+            on_dropped=lambda name, records: _tell_dropped(holder[0], name, records),
         )
     stdout = None
     if settings.log_stdout or spool is None:
@@ -56,6 +59,11 @@ def _make_sink(settings: Settings, service: str) -> Sink:
     sink.on_spool_failed = lambda: log.error("The spool can't be written; records go to standard error", event="spool.failed")
     sink.on_spool_recovered = lambda missed: log.warning("The spool can be written again", event="spool.recovered", count=missed)
     return sink
+
+
+def _tell_dropped(sink: Sink, name: SegmentName, records: int) -> None:
+    sink.count_dropped(records)
+    get_logger(__name__).error("The spool is full: its oldest segment was dropped", event="spool.dropped", segment=str(name), count=records)
 
 
 def _as_is(_record: dict[str, Any], line: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """The metrics of this process, made from the telemetry contract; several workers give one truth.
 
-`counter("name")`, `gauge("name")` and `histogram("name")` return
+`counter(name)`, `gauge(name)` and `histogram(name)` return
 prometheus_client objects; an undeclared name raises KeyError. Label sets that
 the contract calls born exist with 0 as soon as the family does. With
 PROMETHEUS_MULTIPROC_DIR set the workers share their values through files in

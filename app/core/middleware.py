@@ -90,10 +90,11 @@ class ObservabilityMiddleware:
                 request.outcome = "cancelled"
                 raise
             await self._answer_timeout(request, send)
-        except Exception as error:  # noqa: BLE001 (whatever the application raises is answered and reported here)
+        except Exception as error:
             request.error, request.outcome = error, "failed"
-            if not request.answered:
-                await _answer(send, 500, "Internal Server Error", request_id)
+            if request.answered:
+                raise  # half an answer is out: only the server can break the connection off
+            await _answer(send, 500, "Internal Server Error", request_id)
 
     async def _answer_timeout(self, request: Request, send: Send) -> None:
         if request.task is not None:

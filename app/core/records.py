@@ -11,7 +11,7 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final
@@ -19,7 +19,7 @@ from typing import Any, Final
 import orjson
 
 from app.core import context
-from app.core.masking import MASK, clean, is_sensitive_key, mask_text, mask_value
+from app.core.masking import MASK, clean, is_sensitive_key, mask_text, mask_value, truncate_address
 from app.core.telemetry.fields import FIELDS, PYTHON_TYPES, RENAMED
 
 LEVEL_NAMES: Final[dict[int, tuple[str, str]]] = {
@@ -89,6 +89,9 @@ def _add_fields(record: dict[str, Any], fields: Mapping[str, Any]) -> None:
         kind = type(value)
         target = _TARGETS.get(key)
         if target is not None:
+            if target == "client_ip":
+                _add_address(record, value)
+                continue
             if kind in _TYPES[target] and (kind is not int or -_LARGEST_INT <= value < _LARGEST_INT):
                 record[target] = clean(value) if kind is str else value
                 continue
@@ -107,6 +110,23 @@ def _add_fields(record: dict[str, Any], fields: Mapping[str, Any]) -> None:
             extra[name] = MASK if is_sensitive_key(key) else _plain(value)
     if extra:
         record["extra"] = extra
+
+
+def _add_address(record: dict[str, Any], value: Any) -> None:
+    address = _Addresses.present(printable(value))
+    if address:
+        record["client_ip"] = address
+
+
+class _Addresses:
+    """How client addresses are shown; `present_addresses` sets it."""
+
+    present: Callable[[str], str | None] = staticmethod(truncate_address)
+
+
+def present_addresses(present: Callable[[str], str | None]) -> None:
+    """Show the field client_ip as this function says; nothing of it when that is None. The default is truncated."""
+    _Addresses.present = staticmethod(present)
 
 
 def _coerce(value: Any, types: tuple[type, ...]) -> Any:

@@ -1,9 +1,13 @@
-"""Who may see what: bearer tokens for metrics and health details."""
+"""Who may see what: bearer tokens for metrics and health details, and addresses in the one record that may have them."""
 
+import hashlib
 import hmac
 from typing import Final
 
 from pydantic import SecretStr
+
+from app.core.config import Settings
+from app.core.masking import truncate_address
 
 _SCHEME: Final = "bearer "
 
@@ -14,3 +18,17 @@ def bearer_matches(header: str | None, token: SecretStr) -> bool:
     if not header or not expected or header[: len(_SCHEME)].lower() != _SCHEME:
         return False
     return hmac.compare_digest(header[len(_SCHEME) :].strip().encode(), expected.encode())
+
+
+def address_for_login(address: str, settings: Settings) -> str | None:
+    """A client's address in the form that LOG_IP_MODE allows in the login event; None when it allows none.
+
+    The hash is keyed with the metrics token, so that nobody without it can try all addresses.
+    """
+    if settings.log_ip_mode == "full":
+        return address
+    if settings.log_ip_mode == "truncated":
+        return truncate_address(address) or None
+    if settings.log_ip_mode == "hashed":
+        return hmac.new(settings.metrics_token.get_secret_value().encode(), address.encode(), hashlib.sha256).hexdigest()[:16]
+    return None

@@ -61,7 +61,6 @@ class LogSettings(BaseModel):
     dead_letter_index_prefix: str = Field(
         "dead-nobet", pattern=r"^[a-z][a-z0-9-]*$", description="Indices of records that Elasticsearch refused are PREFIX-YYYY.MM.DD."
     )
-    log_retention_days: Positive = Field(90, description="Days that log indices are kept.")
 
 
 class SpoolSettings(BaseModel):

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from app.core import metrics
 from app.core.records import LEVEL_NAMES
-from app.core.spool import SegmentName, SpoolWriter
+from app.core.spool import SpoolWriter
 
 Observer = Callable[[int, dict[str, Any], BaseException | None], None]
 """Is told of each record: level, record, exception."""
@@ -58,8 +58,8 @@ class Sink:
         if self._stdout is not None and (self._spool is None or not self._may_block or self._poll.poll(0)):
             _write_all(_STDOUT, self._stdout(record, line))
 
-    def segment_dropped(self, _name: SegmentName, records: int) -> None:
-        """Count the records of a segment that the bound of the spool cost."""
+    def count_dropped(self, records: int) -> None:
+        """Count the records that the bound of the spool cost."""
         self._dropped.labels(reason="spool_full").inc(records)
 
     def sync(self) -> None:

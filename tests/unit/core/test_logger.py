@@ -61,7 +61,7 @@ def test_detail_depends_on_the_environment(tmp_path: Path, environment: str, lev
 @pytest.mark.req("LOG-06", "LOG-08", "LOG-09", "LOG-21")
 def test_every_style_gives_the_same_record(records: Records) -> None:
     """Our logger with fields, with extra, the standard library and structlog differ in nothing but the time."""
-    fields = {"post_id": "p1", "user_id": "7", "title_length": 12}
+    fields: dict[str, Any] = {"post_id": "p1", "user_id": "7", "title_length": 12}
     get_logger("x").info("post.created", **fields)
     get_logger("x").info("post.created", extra=fields)
     logging.getLogger("x").info("post.created", extra=fields)

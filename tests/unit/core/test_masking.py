@@ -76,7 +76,7 @@ def test_the_pipeline_masks_messages_extras_nested_values_and_errors(
     log.info(text)
     log.info("arg %s", text)
     log.info("m", reason=text, extra={"deep": [{"list": [text]}], "text": text})
-    log.info("m", **{text: 1})
+    log.info("m", extra={text: 1})
     try:
         raise ValueError(text)
     except ValueError:
@@ -106,7 +106,7 @@ def test_the_pipeline_masks_messages_extras_nested_values_and_errors(
 )
 def test_a_value_under_a_sensitive_name_is_hidden_whatever_it_looks_like(records: Callable[[], list[dict[str, Any]]], key: str) -> None:
     """Names give values away, at any depth."""
-    get_logger("x").info("m", **{key: "plainvalue", "nested": {"list": [{key: ["plainvalue", 7]}]}})
+    get_logger("x").info("m", extra={key: "plainvalue", "nested": {"list": [{key: ["plainvalue", 7]}]}})
     assert "plainvalue" not in json.dumps(records())
     assert is_sensitive_key(key)
 

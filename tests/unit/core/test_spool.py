@@ -20,9 +20,9 @@ from tests.support.waiting import wait_until
 RECORD = b'{"timestamp":"2026-11-22T02:15:04.123456Z","message":"%06d"}\n'
 
 
-def make(folder: Path, **changes: int) -> SpoolWriter:
+def make(folder: Path, segment_bytes: int = 1000) -> SpoolWriter:
     """A writer with small segments."""
-    return SpoolWriter(folder, "app", **{"segment_bytes": 1000, "max_bytes": 1 << 30, **changes})
+    return SpoolWriter(folder, "app", segment_bytes=segment_bytes, max_bytes=1 << 30)
 
 
 def lines(folder: Path) -> list[bytes]:
@@ -208,7 +208,7 @@ def test_a_removed_segment_is_noticed(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_name_that_a_reader_took_away_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between making a segment and locking it, a reader may remove it as finished: the writer must not write into it."""
     real: Callable[..., None] = fcntl.flock
-    calls = []
+    calls: list[int] = []
 
     def unlink_first(descriptor: int, how: int) -> None:
         if not calls:
