@@ -66,7 +66,7 @@ def story(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Show one request everywhere: log lines of every service and its trace."""
-    _use_addresses(_stack())
+    _talk_to(_stack())
     from app.stack.story import run
 
     raise typer.Exit(run(ident, as_json))
@@ -79,7 +79,7 @@ def demo(
     minutes: Annotated[float | None, typer.Option(help="How long. Default: until Ctrl-C.")] = None,
 ) -> None:
     """Send lifelike traffic with failures in it. Ctrl-C ends it."""
-    _use_addresses(_stack())
+    _talk_to(_stack())
     from app.stack.demo import run
 
     run(scenario, rate, minutes)
@@ -149,13 +149,11 @@ def _console() -> "Console":
     return console
 
 
-def _use_addresses(stack: "Stack") -> None:
-    """Let the settings of this process point at the stack's own addresses, where nobody set others."""
-    from app.stack.environment import addresses
+def _talk_to(stack: "Stack") -> None:
+    """Let the settings of this process point at the stack, wherever the command is run."""
+    from app.stack.environment import client_environment
 
-    for name, value in addresses(stack).items():
-        if not stack.explicit.get(name):
-            os.environ[name] = value
+    os.environ.update(client_environment(stack))
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def library_path(home: Path) -> str:
 
 
 def _launcher(stack: Stack, component: Component) -> list[str]:
-    return ["-m", "app.stack.launch", component.name, str(stack.paths.cache), "--"]
+    return ["-m", "app.stack.launch", component.name, str(stack.paths.cache), str(stack.paths.etc), "--"]
 
 
 def _server_environment(stack: Stack, component: Component, source: Source, home: Path) -> dict[str, str]:

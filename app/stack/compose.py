@@ -3,20 +3,25 @@
 import json
 import os
 import subprocess
+import urllib.parse
 from collections.abc import Sequence
 from typing import Any, Final
 
+from app.stack.env_file import GENERATED
 from app.stack.errors import StackError
+from app.stack.files import write_private
 from app.stack.paths import CHECKOUT
-from app.stack.render import render_alertmanager
-from app.stack.secret_files import write_elasticsearch_users, write_secret_files
+from app.stack.render import render_alertmanager, smarthost
+from app.stack.secret_files import elasticsearch_user_files
 from app.stack.stack import Stack
+
+_INBOX: Final = "mailpit:1025"
 
 _PASSWORD_IN_CONTAINER: Final = "/run/secrets/smtp_password"  # noqa: S105 (a path)
 
 
 def compose_up(stack: Stack) -> None:
-    """Make secrets and rendered files, then start every service and wait until each is healthy. Raises StackError."""
+    """Make the files that containers mount, then start every service and wait until each is healthy. Raises StackError."""
     prepare_files(stack)
     _compose(stack, "up", "-d", "--wait", what="Starting the containers")
 
@@ -27,11 +32,33 @@ def compose_down(stack: Stack) -> None:
 
 
 def prepare_files(stack: Stack) -> None:
-    """Write what the containers mount: secret files, Elasticsearch's users, Alertmanager's configuration."""
+    """Write one file for each secret that docker-compose.yml names, into a folder that only its owner may enter.
+
+    The files themselves are readable by all: containers run as other users, and Compose keeps the mode.
+    """
     stack.paths.create()
-    write_secret_files(stack)
-    write_elasticsearch_users(stack, stack.paths.etc / "elasticsearch")
-    render_alertmanager(stack.settings, stack.paths.etc / "alertmanager", smtp_password_file=_PASSWORD_IN_CONTAINER)
+    folder = stack.paths.secrets / "compose"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for name, text in secret_texts(stack).items():
+        path = folder / name
+        write_private(path, text)
+        path.chmod(0o444)
+
+
+def secret_texts(stack: Stack) -> dict[str, str]:
+    """Name under `secrets` in docker-compose.yml → content."""
+    plain = {name.lower(): stack.secret(name) for name in (*GENERATED, "SMTP_PASSWORD", "SENTRY_DSN")}
+    users = {f"elasticsearch_{name}": text for name, text in elasticsearch_user_files(stack).items()}
+    postgres, redis = (urllib.parse.quote(stack.secret(name), safe="") for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD"))
+    return {
+        **plain,
+        **users,
+        "database_url": f"postgresql+asyncpg://nobet:{postgres}@postgres:5432/nobet",
+        "redis_url": f"redis://:{redis}@redis:6379/0",
+        "alertmanager_config": render_alertmanager(
+            stack.settings, smarthost=smarthost(stack.settings, _INBOX), smtp_password_file=_PASSWORD_IN_CONTAINER
+        ),
+    }
 
 
 def compose_status(stack: Stack) -> list[dict[str, Any]]:
@@ -52,7 +79,7 @@ def _compose(stack: Stack, *arguments: str, what: str, capture: bool = False) ->
     command: Sequence[str] = ["docker", "compose", "--env-file", str(stack.paths.env_file), *arguments]
     try:
         done = subprocess.run(
-            command, cwd=CHECKOUT, env=dict(os.environ), stdin=subprocess.DEVNULL,
+            command, cwd=CHECKOUT, env={**os.environ, "STACK_DIR": str(stack.paths.root)}, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if capture else None, text=True, check=False,
         )  # fmt: skip
     except FileNotFoundError:

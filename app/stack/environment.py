@@ -1,7 +1,6 @@
 """The environment of each process: what it needs, and no secret more."""
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +15,10 @@ _INHERITED: Final = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR")
 """All that programs get from the shell that ran `up`; the rest would make two starts differ."""
 
 
+_FIXED: Final = frozenset({"SPOOL_DIR", "PROMETHEUS_MULTIPROC_DIR", "SERVICE_NAME", "ELASTICSEARCH_USERNAME"})
+"""Settings that say which process this is; one value for all of them would be wrong."""
+
+
 def base_environment() -> dict[str, str]:
     """The environment that every program shares."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
@@ -27,7 +30,7 @@ def environment(stack: Stack, component: Component, home: Path | None) -> dict[s
     declared = {name: stack.expand(value, component.name, home) for name, value in component.env.items()}
     if not isinstance(component.sources[0], Own):
         return declared
-    chosen = _chosen(stack, plain_setting_names(), component)
+    chosen = _chosen(stack, component)
     handed = {name: stack.secret(name) for name in component.secrets if stack.secret(name)}
     return {"PYTHONPATH": stack.expand("{checkout}"), "PYTHONUNBUFFERED": "1", **declared, **chosen, **handed}
 
@@ -41,20 +44,29 @@ def plain_setting_names() -> set[str]:
     }
 
 
-def _chosen(stack: Stack, names: Iterable[str], component: Component) -> dict[str, str]:
+def _chosen(stack: Stack, component: Component) -> dict[str, str]:
     """What somebody set; it wins over what the table derives, except where the table says what the process is."""
-    fixed = {"SPOOL_DIR", "PROMETHEUS_MULTIPROC_DIR", "SERVICE_NAME", "ELASTICSEARCH_USERNAME"}
-    derived_secrets = [name for name in component.env if name not in names and name.lower() in Settings.model_fields]
-    return {name: stack.explicit[name] for name in (*names, *derived_secrets) if stack.explicit.get(name) and name not in fixed}
+    derived_secrets = {name for name in component.env if name.lower() in Settings.model_fields}
+    names = (plain_setting_names() | derived_secrets) - _FIXED
+    return {name: stack.explicit[name] for name in sorted(names) if is_choice(name, stack.explicit.get(name, ""))}
 
 
-def addresses(stack: Stack) -> dict[str, str]:
-    """Addresses of this stack under the names of the settings, for commands that talk to it; no secrets."""
-    names = {
+def is_choice(name: str, value: str) -> bool:
+    """Whether a setting was given a value of its own: who copies all of .env.example chooses nothing."""
+    default = Settings.model_fields[name.lower()].default
+    plain = default.get_secret_value() if isinstance(default, SecretStr) else default
+    return value not in ("", str(plain))
+
+
+def client_environment(stack: Stack) -> dict[str, str]:
+    """Settings for commands that talk to this stack: addresses, and the passwords that read from it."""
+    ports = {
         "ELASTICSEARCH_URL": "elasticsearch",
         "PROMETHEUS_URL": "prometheus",
         "GRAFANA_URL": "grafana",
         "JAEGER_URL": "jaeger_ui",
         "VOICE_URL": "voice",
     }
-    return {setting: stack.url(port_name) for setting, port_name in names.items()}
+    urls = {name: stack.url(port) for name, port in ports.items() if not is_choice(name, stack.explicit.get(name, ""))}
+    secrets = {name: stack.secret(name) for name in ("METRICS_TOKEN", "ELASTICSEARCH_READER_PASSWORD")}
+    return {**urls, **secrets, "STACK_PORT_OFFSET": str(stack.offset)}

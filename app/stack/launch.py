@@ -1,8 +1,8 @@
 """What the supervisor runs in place of a program that needs a step of its own before each start.
 
-`python -m app.stack.launch COMPONENT CACHE -- PROGRAM ARGUMENT…` builds the
-program when it is not there yet, ends what a killed predecessor left behind,
-empties the folder of shared metrics, and then becomes the program.
+`python -m app.stack.launch COMPONENT CACHE ETC -- PROGRAM ARGUMENT…` ends what a
+killed predecessor left behind, builds the program when it is not there yet (and
+then lets Prometheus know of it), and becomes the program.
 """
 
 import os
@@ -14,20 +14,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+LATER_TARGETS: Final = "prometheus-later"
+"""Folder under `etc` with the targets as they will be when everything is built."""
+
 _GROUP_FILE: Final = "process-group"
 _GRACE_SECONDS: Final = 5.0
 
 
 def main(arguments: list[str]) -> None:
     """Prepare and exec; does not return unless the build fails, and then ends with status 1."""
-    component, cache, _, *command = arguments
+    component, cache, etc, _, *command = arguments
     end_leftovers(Path.cwd() / _GROUP_FILE)
-    shared_metrics = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    if shared_metrics:
-        shutil.rmtree(shared_metrics, ignore_errors=True)
-        Path(shared_metrics).mkdir(parents=True)
     if not Path(command[0]).exists():
         _build(component, Path(cache))
+        announce(Path(etc))
     os.execvp(command[0], command)  # noqa: S606 (the very point: the supervisor's child becomes the program)
 
 
@@ -71,6 +71,12 @@ def _works_in(pid: int, folder: Path) -> bool:
     with suppress(OSError):
         return Path(f"/proc/{pid}/cwd").readlink() == folder
     return False
+
+
+def announce(etc: Path) -> None:
+    """Make the prepared targets known to Prometheus, which watches the folder; before the build they would only alarm."""
+    for prepared in (etc / LATER_TARGETS).glob("*.yml"):
+        shutil.copy(prepared, etc / "prometheus" / "targets" / prepared.name)
 
 
 def _build(component: str, cache: Path) -> None:

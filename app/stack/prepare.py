@@ -78,25 +78,38 @@ def _set_role(stack: Stack, home: Path, server: Path, data: Path, password: str)
         raise StackError(f"Creating the database role failed: {failed[1]}. `make clean` removes the data for a new start.")
 
 
-def _migrate(stack: Stack, component: Component, home: Path) -> None:
+def _app(stack: Stack, component: Component, home: Path) -> None:
     """Bring the schema up to date, once for all workers."""
-    env = {**base_environment(), **environment(stack, component, home)}
-    command = [sys.executable, "-m", "alembic", "-c", str(CHECKOUT / "alembic.ini"), "upgrade", "head"]
-    log = stack.paths.log_file("migrate")
+    arguments = ["-m", "alembic", "-c", str(CHECKOUT / "alembic.ini"), "upgrade", "head"]
+    _run_own(stack, component, home, "migrate", arguments, "The database migration")
+
+
+def _shipper(stack: Stack, component: Component, home: Path) -> None:
+    """Put the index templates in place, as the one user who may; the shipper itself never sees that password."""
+    admin = {"ELASTICSEARCH_ADMIN_PASSWORD": stack.secret("ELASTICSEARCH_ADMIN_PASSWORD")}
+    _run_own(stack, component, home, "setup", ["-m", "app.shipper", "setup"], "Setting up Elasticsearch", admin)
+
+
+def _run_own(
+    stack: Stack, component: Component, home: Path, name: str, arguments: list[str], what: str, secrets: Mapping[str, str] | None = None
+) -> None:
+    """Run a step of our own code with the component's environment and `secrets`; its output goes to a log file."""
+    env = {**base_environment(), **environment(stack, component, home), **(secrets or {})}
+    log, folder = stack.paths.log_file(name), stack.paths.run / component.name
     with log.open("ab") as output:
         try:
             done = subprocess.run(
-                command, env=env, cwd=stack.paths.run / component.name, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                timeout=_SECONDS, check=False,
+                [sys.executable, *arguments], env=env, cwd=folder, stdin=subprocess.DEVNULL,
+                stdout=output, stderr=output, timeout=_SECONDS, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            raise StackError(f"The database migration did not finish in {_SECONDS} s. See {log}.") from None
+            raise StackError(f"{what} did not finish in {_SECONDS} s. See {log}.") from None
     if done.returncode:
         last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-        raise StackError(f"The database migration failed: {' '.join(last)} (all of it: {log})")
+        raise StackError(f"{what} failed: {' '.join(last)} (all of it: {log})")
 
 
-_STEPS: Final[Mapping[str, Callable[[Stack, Component, Path], None]]] = {"postgres": _postgres, "app": _migrate}
+_STEPS: Final[Mapping[str, Callable[[Stack, Component, Path], None]]] = {"postgres": _postgres, "app": _app, "shipper": _shipper}
 
 
 def _newest(home: Path) -> Path:

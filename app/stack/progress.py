@@ -44,10 +44,12 @@ class PlainProgress:
         self._titles = titles
         self._width = max((len(title) for title in titles.values()), default=0)
         self._begin = time.monotonic()
+        self._said: dict[str, tuple[str, str]] = {}
 
     def tell(self, name: str, state: str, detail: str = "") -> None:
-        """Print the line; waiting is no news."""
-        if state != "waiting" and not (state in ("preparing", "installing") and not detail):
+        """Print the line; what was said already, and that a step begins of which more will be said, is no news."""
+        said, self._said[name] = self._said.get(name), (state, detail)
+        if said != (state, detail) and (detail or state not in ("waiting", "preparing", "installing")):
             line = f"[{time.monotonic() - self._begin:6.1f}s] {self._titles[name]:<{self._width}}  {state}{': ' + detail if detail else ''}"
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 

@@ -1,75 +1,98 @@
-"""Configuration that both ways to run share, rendered into a folder: Prometheus, Alertmanager, blackbox, Jaeger, Grafana.
-
-The sources are the checkout's `prometheus/`, `alertmanager/`, `docker/`, `grafana/`.
-"""
+"""Configuration from the checkout's `prometheus/`, `alertmanager/`, `docker/`, `grafana/`, rendered for one stack."""
 
 import re
+import subprocess
+import sys
+import tempfile
 from collections.abc import Collection
 from pathlib import Path
 from string import Template
+from typing import Final
 
 from app.core.config import Settings
+from app.core.ports import LOOPBACK, PORTS, local_url
 from app.stack.errors import StackError
 from app.stack.files import mirror, write_private
 from app.stack.paths import CHECKOUT
 from app.stack.targets import native_targets, write_targets
 
+_USUAL_INTERVAL_SECONDS: Final = 15.0
+"""For which the committed rules are written."""
+
+_LONGEST_SCRAPE_SECONDS: Final = 10.0
+
 
 def render_prometheus(settings: Settings, out: Path, components: Collection[str] | None = None) -> None:
     """`prometheus/` with the interval of the settings, native targets and the token file beside it."""
-    source = CHECKOUT / "prometheus"
     interval = settings.prometheus_scrape_interval
-    config = (source / "prometheus.yml").read_text(encoding="utf-8")
+    timeout = interval if interval_seconds(interval) <= _LONGEST_SCRAPE_SECONDS else f"{_LONGEST_SCRAPE_SECONDS:.0f}s"
+    config = (CHECKOUT / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")
     config = re.sub(r"^(  (?:scrape|evaluation)_interval:) \S+", rf"\1 {interval}", config, flags=re.MULTILINE)
-    config = re.sub(r"^(  scrape_timeout:) \S+", rf"\1 {_timeout(interval)}", config, flags=re.MULTILINE)
+    config = re.sub(r"^(  scrape_timeout:) \S+", rf"\1 {timeout}", config, flags=re.MULTILINE)
     write_private(out / "prometheus.yml", config)
-    mirror(source / "rules", out / "rules", "*.yml")
+    _render_rules(settings, out / "rules")
     write_targets(out / "targets", native_targets(components, offset=settings.stack_port_offset, env=settings.environment))
     write_private(out / "secrets" / "metrics_token", settings.metrics_token.get_secret_value())
 
 
-def render_alertmanager(settings: Settings, out: Path, *, smtp_password_file: str) -> None:
-    """`alertmanager/alertmanager.yml.tmpl` filled in, and its mail templates. Raises StackError for an unknown name in it."""
-    source = CHECKOUT / "alertmanager"
-    template = Template((source / "alertmanager.yml.tmpl").read_text(encoding="utf-8"))
-    try:
-        text = template.substitute(alertmanager_values(settings, smtp_password_file=smtp_password_file))
-    except (KeyError, ValueError) as error:
-        raise StackError(
-            f"alertmanager/alertmanager.yml.tmpl can't be filled in: {error}. Names are those of alertmanager_values."
-        ) from None
-    write_private(out / "alertmanager.yml", text)
-    mirror(source / "templates", out / "templates", "*.tmpl")
-
-
-def alertmanager_values(settings: Settings, *, smtp_password_file: str) -> dict[str, str]:
-    """What the template may name. `smtp_auth` is one or two whole lines, or a comment where no sign-in is wanted."""
+def render_alertmanager(settings: Settings, *, smarthost: str, smtp_password_file: str) -> str:
+    """`alertmanager/alertmanager.yml.tmpl` filled in. Raises StackError for a name in it that nobody knows."""
+    template = Template((CHECKOUT / "alertmanager" / "alertmanager.yml.tmpl").read_text(encoding="utf-8"))
     signed_in = bool(settings.smtp_username)
     auth = f"smtp_auth_username: '{_quoted(settings.smtp_username)}'\n  smtp_auth_password_file: '{_quoted(smtp_password_file)}'"
-    return {
-        "smtp_smarthost": f"{settings.smtp_server}:{settings.smtp_port}",
+    values = {
+        "smtp_smarthost": _quoted(smarthost),
         "smtp_from": _quoted(settings.alert_email_from),
         "smtp_to": _quoted(settings.alert_email_to),
         "smtp_auth": auth if signed_in else "# no sign-in: SMTP_USERNAME is empty",
         # The built-in inbox speaks no TLS; a password must not travel without.
         "smtp_require_tls": "true" if signed_in else "false",
-        "environment": settings.environment,
     }
+    try:
+        return template.substitute(values)
+    except (KeyError, ValueError) as error:
+        raise StackError(f"alertmanager/alertmanager.yml.tmpl can't be filled in: {error}. It may name: {', '.join(values)}.") from None
+
+
+def smarthost(settings: Settings, inbox: str) -> str:
+    """Mail server and port: what somebody set, else the stack's own inbox at `inbox`."""
+    built_in = (settings.smtp_server, settings.smtp_port) == (LOOPBACK, PORTS["inbox_smtp"])
+    return inbox if built_in else f"{settings.smtp_server}:{settings.smtp_port}"
 
 
 def render_shared(out: Path) -> None:
-    """Files that are taken as they are: blackbox, Jaeger, Elasticsearch's roles, Grafana's provisioning."""
+    """Files that are taken as they are: blackbox, Jaeger, Elasticsearch's roles, mail templates, Grafana's provisioning."""
     docker = CHECKOUT / "docker"
     for relative in ("blackbox/blackbox.yml", "jaeger/jaeger.yaml", "elasticsearch/roles.yml"):
         write_private(out / relative, (docker / relative).read_bytes())
+    mirror(CHECKOUT / "alertmanager" / "templates", out / "alertmanager" / "templates", "*.tmpl")
     mirror(CHECKOUT / "grafana" / "provisioning", out / "grafana" / "provisioning")
     mirror(CHECKOUT / "grafana" / "dashboards", out / "grafana" / "dashboards", "**/*.json")
 
 
-def _timeout(interval: str) -> str:
-    """A scrape may take as long as its interval, ten seconds at most."""
-    match = re.fullmatch(r"(\d+)s", interval)
-    return f"{min(10, int(match[1]))}s" if match else "10s" if interval.endswith(("m", "h")) else interval
+def interval_seconds(text: str) -> float:
+    """Seconds of a Prometheus duration such as 15s, 500ms or 1m. Raises StackError for anything else."""
+    match = re.fullmatch(r"(\d+)(ms|s|m)", text)
+    if match is None or not int(match[1]):
+        raise StackError(f"PROMETHEUS_SCRAPE_INTERVAL is {text!r}: write a number with ms, s or m, such as 15s.")
+    return int(match[1]) * {"ms": 0.001, "s": 1.0, "m": 60.0}[match[2]]
+
+
+def _render_rules(settings: Settings, out: Path) -> None:
+    """The committed rules, or for another interval, time scale or port a rendering of them."""
+    seconds = interval_seconds(settings.prometheus_scrape_interval)
+    if (seconds, settings.prometheus_rule_scale, settings.stack_port_offset) == (_USUAL_INTERVAL_SECONDS, 1.0, 0):
+        mirror(CHECKOUT / "prometheus" / "rules", out, "*.yml")
+        return
+    is_usual = settings.grafana_url == local_url("grafana")
+    grafana = local_url("grafana", settings.stack_port_offset) if is_usual else settings.grafana_url
+    options = [f"--scale={settings.prometheus_rule_scale}", f"--scrape-interval={seconds}", f"--grafana-url={grafana}"]
+    with tempfile.TemporaryDirectory() as rendered:
+        command = [sys.executable, "-m", "prometheus.generator", f"--out={rendered}", *options]
+        done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        if done.returncode:
+            raise StackError(f"The Prometheus rules can't be rendered: {' '.join(done.stderr.split())[-300:]}")
+        mirror(Path(rendered), out, "*.yml")
 
 
 def _quoted(text: str) -> str:

@@ -4,11 +4,14 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
+from app.core.ports import LOOPBACK
 from app.stack.errors import StackError
 from app.stack.files import write_private
-from app.stack.render import render_alertmanager, render_prometheus, render_shared
-from app.stack.secret_files import write_elasticsearch_users, write_secret_files
+from app.stack.launch import LATER_TARGETS
+from app.stack.render import render_alertmanager, render_prometheus, render_shared, smarthost
+from app.stack.secret_files import elasticsearch_user_files, write_secret_files
 from app.stack.stack import Stack
+from app.stack.targets import native_targets, write_targets
 
 _POSTGRESQL_CONF: Final = """\
 listen_addresses = '{host}'
@@ -92,8 +95,11 @@ rootLogger.appenderRef.console.ref = console
 """
 
 
-def render_all(stack: Stack, components: Collection[str]) -> None:
-    """Write every configuration and secret file of the native stack. Unchanged files keep their time stamps."""
+def render_all(stack: Stack, components: Collection[str], later: Collection[str] = ()) -> None:
+    """Write every configuration and secret file of the native stack. Unchanged files keep their time stamps.
+
+    `later` are components that are still to be built: Prometheus hears of them when they are there.
+    """
     etc = stack.paths.etc
     write_secret_files(stack)
     for name, text in (
@@ -105,11 +111,15 @@ def render_all(stack: Stack, components: Collection[str]) -> None:
     ):
         _write(etc / name, stack.expand(text, name.split("/", maxsplit=1)[0]))
     _write(etc / "elasticsearch" / "log4j2.properties", _LOG4J2)
-    write_elasticsearch_users(stack, etc / "elasticsearch")
+    for name, text in elasticsearch_user_files(stack).items():
+        _write(etc / "elasticsearch" / name, text)
     try:
         render_shared(etc)
-        render_prometheus(stack.settings, etc / "prometheus", components)
-        render_alertmanager(stack.settings, etc / "alertmanager", smtp_password_file=str(stack.paths.secrets / "smtp_password"))
+        render_prometheus(stack.settings, etc / "prometheus", set(components) - set(later))
+        write_targets(etc / LATER_TARGETS, native_targets(components, offset=stack.offset, env=stack.settings.environment))
+        mail = smarthost(stack.settings, f"{LOOPBACK}:{stack.port('inbox_smtp')}")
+        alertmanager = render_alertmanager(stack.settings, smarthost=mail, smtp_password_file=str(stack.paths.secrets / "smtp_password"))
+        _write(etc / "alertmanager" / "alertmanager.yml", alertmanager)
     except FileNotFoundError as error:
         raise StackError(f"The checkout lacks {error.filename}. Restore it (`git status` shows what is missing) and run again.") from None
 

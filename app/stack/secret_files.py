@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 import bcrypt
@@ -32,14 +31,16 @@ def write_secret_files(stack: Stack) -> None:
         write_private(stack.paths.secrets / name.lower(), stack.secret(name))
 
 
-def write_elasticsearch_users(stack: Stack, folder: Path) -> None:
-    """Write `users` and `users_roles`. A user whose password did not change keeps its hash, so the files stay the same."""
+def elasticsearch_user_files(stack: Stack) -> dict[str, str]:
+    """Content of `users` and `users_roles`. A user whose password did not change keeps its hash, so the files stay the same."""
     stamps_file = stack.paths.secrets / "elasticsearch_users.json"
     known: dict[str, dict[str, str]] = json.loads(stamps_file.read_text()) if stamps_file.exists() else {}
     entries = {user: _entry(stack.secret(password_of(user)), known.get(user)) for user in ELASTICSEARCH_USERS}
-    write_private(folder / "users", "".join(f"{user}:{entry['hash']}\n" for user, entry in entries.items()))
-    write_private(folder / "users_roles", "".join(f"{role}:{user}\n" for user, role in ELASTICSEARCH_USERS.items()))
     write_private(stamps_file, json.dumps(entries))
+    return {
+        "users": "".join(f"{user}:{entry['hash']}\n" for user, entry in entries.items()),
+        "users_roles": "".join(f"{role}:{user}\n" for user, role in ELASTICSEARCH_USERS.items()),
+    }
 
 
 def password_of(user: str) -> str:

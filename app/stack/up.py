@@ -40,7 +40,8 @@ def up(stack: Stack, console: Console, names: Collection[str] | None = None) -> 
     with one_at_a_time(stack):
         choice = choose(stack, names)
         supervisor = Supervisor(stack.paths)
-        render_all(stack, choose(stack).chosen if names is not None else choice.chosen)
+        everything = choice if names is None else choose(stack, strict=False)
+        render_all(stack, everything.chosen, [name for name in everything.chosen if is_building(stack, everything, name)])
         pending = _pending(stack, choice, supervisor)
         if not pending:
             return False

@@ -4,24 +4,19 @@ from typing import Final
 
 from app.stack.model import Component, Http, Own
 
-_ACCESS_LOG_OFF: Final = "--no-access-log"
-"""The middleware writes one record for each request; uvicorn's line would be a second."""
+_SERVE: Final = ("-m", "app.core.serve")
 
 APP: Final = Component(
     name="app",
     title="App",
     sources=(Own("app.main"),),
     arguments=(
-        "-m",
-        "uvicorn",
+        *_SERVE,
         "app.main:app",
+        "--service=app",
         "--host={host}",
         "--port={port[app]}",
         "--workers={settings.web_concurrency}",
-        "--loop=uvloop",  # asyncio's own loop leaks context between keep-alive requests with large bodies
-        "--http=httptools",
-        "--timeout-graceful-shutdown=8",
-        _ACCESS_LOG_OFF,
     ),
     ports=("app",),
     probe=Http("app", "/health/ready"),
@@ -32,12 +27,11 @@ APP: Final = Component(
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://{host}:{port[otlp_http]}",
         "SPOOL_DIR": "{spool}",
         "PROMETHEUS_MULTIPROC_DIR": "{run}/metrics",
-        "WEB_CONCURRENCY": "{settings.web_concurrency}",
     },
     secrets=("METRICS_TOKEN", "SENTRY_DSN"),
     depends_on=("postgres", "redis", "voice"),
     prepare="app",
-    stop_seconds=15,
+    stop_seconds=25,  # app.core.serve gives requests under way 20 s
     page="/docs",
 )
 
@@ -45,11 +39,12 @@ VOICE: Final = Component(
     name="voice",
     title="Voice",
     sources=(Own("app.voice.main"),),
-    arguments=("-m", "uvicorn", "app.voice.main:app", "--host={host}", "--port={port[voice]}", "--loop=uvloop", _ACCESS_LOG_OFF),
+    arguments=(*_SERVE, "app.voice.main:app", "--service=voice", "--host={host}", "--port={port[voice]}", "--workers=1"),
     ports=("voice",),
     probe=Http("voice", "/health/live"),
     env={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://{host}:{port[otlp_http]}", "SPOOL_DIR": "{spool}"},
     secrets=("METRICS_TOKEN", "SENTRY_DSN"),
+    stop_seconds=25,
 )
 
 SHIPPER: Final = Component(
@@ -61,13 +56,12 @@ SHIPPER: Final = Component(
     probe=Http("shipper", "/health/live"),
     env={
         "ELASTICSEARCH_URL": "http://{host}:{port[elasticsearch]}",
-        "ELASTICSEARCH_USERNAME": "nobet_shipper",
-        "ELASTICSEARCH_PASSWORD": "{secret[ELASTICSEARCH_SHIPPER_PASSWORD]}",
         "SPOOL_DIR": "{spool}",
         "STACK_PORT_OFFSET": "{settings.stack_port_offset}",
     },
-    secrets=("METRICS_TOKEN", "SENTRY_DSN", "ELASTICSEARCH_ADMIN_PASSWORD"),
+    secrets=("METRICS_TOKEN", "SENTRY_DSN", "ELASTICSEARCH_SHIPPER_PASSWORD"),
     depends_on=("elasticsearch",),
+    prepare="shipper",
     stop_seconds=20,
 )
 

@@ -47,7 +47,7 @@ def home_of(source: Source, component: Component, cache: Path) -> Path:
 
 def is_installed(source: Source, component: Component, cache: Path) -> bool:
     """Whether nothing needs to be fetched or built."""
-    return home_of(source, component, cache).is_dir()
+    return not unusable(source) if isinstance(source, Installed | Own) else home_of(source, component, cache).is_dir()
 
 
 def install(source: Source, component: Component, cache: Path, report: Report) -> Path:
