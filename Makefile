@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 MODE ?= auto
 STAMP := $(VENV)/.ready
 
-.PHONY: help venv up down status story demo token clean test test-unit lint fmt generate requirements coverage-map
+.PHONY: help generated venv up down status story demo token clean test test-unit lint fmt generate requirements coverage-map
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "; print "Nöbet: the night watch for FastAPI services\n"} /^[a-z-]+:.*## / {printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,12 +46,12 @@ test: lint ## Run every check: lint, unit, configuration, integration and end to
 test-unit: $(STAMP) ## Run the quick tests that need no server
 	@$(VENV)/bin/pytest tests/unit
 
-lint: $(STAMP) ## Check style, types, imports and generated files
-	@$(VENV)/bin/ruff check .
-	@$(VENV)/bin/ruff format --check .
-	@$(VENV)/bin/mypy
-	@$(VENV)/bin/lint-imports
-	@$(RUN) -m app.core.telemetry.document --check
+lint: $(STAMP) generated ## Check style, types, imports and generated files
+	@$(VENV)/bin/ruff check --quiet .
+	@$(VENV)/bin/ruff format --quiet --check .
+	@$(VENV)/bin/mypy --no-error-summary
+	@$(VENV)/bin/lint-imports --no-cache >/dev/null || $(VENV)/bin/lint-imports
+	@$(VENV)/bin/yamllint --strict $$(git ls-files '*.yml' '*.yaml')
 
 fmt: $(STAMP) ## Format the code
 	@$(VENV)/bin/ruff check --fix-only .
@@ -59,6 +59,9 @@ fmt: $(STAMP) ## Format the code
 
 generate: $(STAMP) ## Write everything that is made from declarations
 	@bash scripts/generate.sh "$(RUN)"
+
+generated: $(STAMP)
+	@bash scripts/generate.sh "$(RUN)" --check
 
 requirements: ## Compile the pinned requirements from pyproject.toml (needs uv)
 	@bash scripts/requirements.sh
