@@ -119,7 +119,7 @@ class StoreSettings(BaseModel):
     database_timeout_seconds: Seconds = Field(5, description="Time limit of a query, kept by the server and by the client.")
     database_slow_query_ms: Positive = Field(200, description="Queries slower than this are logged as warnings.")
     redis_url: SecretStr = Field(SecretStr(""), description="Redis for cache and limits (redis://…). Empty: off.")
-    voice_url: str = Field(local_url("voice"), description="Address of the voice and suggestion service. Empty: off.")
+    voice_url: str = Field("", description="Address of the voice and suggestion service, such as http://127.0.0.1:8010. Empty: off.")
     voice_timeout_seconds: Seconds = Field(2, description="Time limit of a call to the voice and suggestion service.")
     elasticsearch_url: str = Field(local_url("elasticsearch"), description="Address of Elasticsearch.")
     elasticsearch_username: str = Field("", description="User with which this process talks to Elasticsearch. Empty: no sign-in.")

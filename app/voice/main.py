@@ -63,10 +63,11 @@ def _suggestions(misbehaviour: Misbehaviour) -> APIRouter:
     router = APIRouter(tags=["suggestions"])
 
     @router.post("/suggest")
-    async def make_suggestions(wanted: SuggestionsWanted) -> Suggestions:
+    async def make_suggestions(wanted: SuggestionsWanted, request: Request) -> Suggestions:
         """Suggestions about a topic. A failure has the status and the `code` that the knobs ask for."""
         context.bind(user_id=wanted.user_id)
-        return Suggestions(suggestions=await suggest(misbehaviour, wanted.topic, wanted.count))
+        # The body has been read, so the next message is the caller's goodbye.
+        return Suggestions(suggestions=await suggest(misbehaviour, wanted.topic, wanted.count, request.receive))
 
     return router
 

@@ -1,6 +1,7 @@
 """Making suggestions, after as much misbehaviour as the knobs ask for."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from app.core import tracing
@@ -32,11 +33,12 @@ class RefusedError(Exception):
         self.code: Final = code
 
 
-async def suggest(misbehaviour: Misbehaviour, topic: str, count: int) -> list[str]:
-    """`count` suggestions about a topic. Raises RefusedError, or never returns, when the knobs say so."""
+async def suggest(misbehaviour: Misbehaviour, topic: str, count: int, caller_gone: Callable[[], Awaitable[object]]) -> list[str]:
+    """`count` suggestions about a topic. Raises RefusedError, or hangs until the caller has gone, when the knobs say so."""
     with tracing.span("suggestion.compute"):
         if misbehaviour.hangs():
-            await asyncio.Event().wait()
+            await caller_gone()
+            return []
         await asyncio.sleep(misbehaviour.delay())
         if misbehaviour.fails():
             knobs = misbehaviour.knobs

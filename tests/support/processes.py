@@ -1,0 +1,110 @@
+"""Our services as processes of their own: uvicorn with an environment that depends on nothing but what the test says."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import httpx
+
+from tests.support.records import spooled
+from tests.support.waiting import wait_until
+
+CHECKOUT: Final = Path(__file__).parents[2]
+START_SECONDS: Final = 60
+STOP_SECONDS: Final = 20
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def bare_environment(**variables: str) -> dict[str, str]:
+    """What a process needs to find Python and the checkout, and nothing of the tester's own settings."""
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT), **variables}
+
+
+class Service:
+    """One service, in a folder of its own, for as long as the block lasts."""
+
+    def __init__(self, module: str, folder: Path, *, workers: int = 1, port: int | None = None, **variables: str) -> None:
+        self.port: Final = port or free_port()
+        self.url: Final = f"http://127.0.0.1:{self.port}"
+        self.spool: Final = folder / "spool"
+        self.output: Final = folder / "output.log"
+        self._module: Final = module
+        self._folder: Final = folder
+        self._workers: Final = workers
+        folder.mkdir(parents=True, exist_ok=True)
+        shared = folder / "metrics"
+        shared.mkdir(exist_ok=True)
+        defaults = {"SPOOL_DIR": str(self.spool), "ENVIRONMENT": "test", "LOG_LEVEL": "DEBUG", "VOICE_URL": "", "HEALTH_CACHE_SECONDS": "0"}
+        several = {"PROMETHEUS_MULTIPROC_DIR": str(shared)} if workers > 1 else {}
+        self._environment: Final = bare_environment(**{**defaults, **several, **variables})
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        """Start it and wait until it answers."""
+        command = [sys.executable, "-m", "uvicorn", self._module, "--host", "127.0.0.1", "--port", str(self.port)]
+        command += ["--loop", "uvloop", "--workers", str(self._workers)]
+        with self.output.open("ab") as output:
+            self._process = subprocess.Popen(
+                command,
+                cwd=self._folder,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        try:
+            wait_until(f"{self._module} answers", self._answers, START_SECONDS)
+        except AssertionError:
+            self.stop()
+            raise AssertionError(f"{self._module} did not start:\n{self.output.read_text()[-3000:]}") from None
+        return self
+
+    def stop(self) -> None:
+        """End it in order; by force when it takes too long."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(STOP_SECONDS)
+        self._process = None
+
+    def records(self, request_id: str = "") -> list[dict[str, Any]]:
+        """Its records so far, in the order of time; those of one request when its id is given. Tracebacks and access lines are left out."""
+        found = [record for record in spooled(self.spool) if record.get("event") not in ("error.traceback", "http.access")]
+        found.sort(key=lambda record: str(record["timestamp"]))
+        return [record for record in found if record.get("request_id") == request_id] if request_id else found
+
+    def events(self, request_id: str) -> list[str]:
+        """The events of one request, in order."""
+        return [str(record.get("event")) for record in self.records(request_id)]
+
+    def get(self, path: str, event_id: str = "") -> httpx.Response:
+        """One GET, under an id when one is given."""
+        return httpx.get(self.url + path, headers={"X-Event-ID": event_id} if event_id else {}, timeout=30, trust_env=False)
+
+    def _answers(self) -> bool:
+        if self._process is not None and self._process.poll() is not None:
+            raise AssertionError("it ended")
+        with httpx.Client(trust_env=False) as client:
+            return client.get(f"{self.url}/health/live", timeout=2).status_code == 200
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
