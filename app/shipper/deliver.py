@@ -111,7 +111,7 @@ class Deliverer:
             verdict = self._send(delivery, delivery.todo.pop())
             if verdict.action in ("retry", "hold") and not self._pause(delivery, verdict):
                 return None
-        return delivery.counts
+        return +delivery.counts
 
     def _send(self, delivery: _Delivery, part: _Part) -> Verdict:
         """One request. Puts back what has to be sent again and returns the verdict that asks for a pause, if one does."""

@@ -32,7 +32,8 @@ class SenderThreads:
 
     def __init__(self, deliverer: Deliverer, threads: int) -> None:
         self._deliverer = deliverer
-        self._work: SimpleQueue[tuple[Batch, Future[Outcome]]] = SimpleQueue()
+        self._work: SimpleQueue[tuple[Batch, Future[Outcome]] | None] = SimpleQueue()
+        self._threads = threads
         for number in range(threads):
             threading.Thread(target=self._run, name=f"shipper-send-{number}", daemon=True).start()
 
@@ -42,9 +43,14 @@ class SenderThreads:
         self._work.put((batch, future))
         return future
 
+    def close(self) -> None:
+        """Let the threads end when their work is done."""
+        for _ in range(self._threads):
+            self._work.put(None)
+
     def _run(self) -> None:
-        while True:
-            batch, future = self._work.get()
+        while (work := self._work.get()) is not None:
+            batch, future = work
             try:
                 future.set_result(self._deliverer.deliver(batch))
             except BaseException as error:  # noqa: BLE001 (goes to the loop, which ends the process with it)
@@ -93,9 +99,19 @@ class Shipper:
 
     def run(self) -> bool:
         """Ship until stopped. True when everything that was in the spool at the end is delivered."""
-        self._tick()
-        while not self._stop.is_set():
-            self._turn(self._stop)
+        try:
+            self._queue.scan()  # before anything is saved: positions are kept for the segments that are there
+            self._tick()
+            while not self._stop.is_set():
+                self._turn(self._stop)
+            return self._drain()
+        finally:
+            self._give_up.set()
+            self._threads.close()
+            self._queue.close()
+
+    def _drain(self) -> bool:
+        """Go on until nothing is left or the time is up."""
         deadline = time.monotonic() + self._drain_seconds
         timer = threading.Timer(self._drain_seconds, self._give_up.set)
         timer.daemon = True
@@ -104,12 +120,9 @@ class Shipper:
         self._caught_up = False
         while time.monotonic() < deadline and not (self._caught_up and not self._window):
             self._turn(self._give_up)
-        drained = self._caught_up and not self._window
-        self._give_up.set()
         timer.cancel()
         self._tick()
-        self._queue.close()
-        return drained
+        return self._caught_up and not self._window
 
     def _turn(self, wake: threading.Event) -> None:
         """One step: start a batch if there is one to start, else settle the oldest, else wait."""
