@@ -19,7 +19,7 @@ from app.core import context, error_tracking, metrics, tracing
 from app.core.config import Settings
 from app.core.endpoints import make_router
 from app.core.health_monitor import HealthMonitor
-from app.core.log_setup import configure_logging, shutdown_logging
+from app.core.log_setup import configure_logging
 from app.core.logger import get_logger
 from app.core.middleware import ObservabilityMiddleware
 from app.core.requests import RequestWatch
@@ -71,13 +71,12 @@ class Observability:
             yield
 
     def close(self) -> None:
-        """Send what is pending, each for a bounded time, and let go of the spool."""
+        """Send what is pending, each for a bounded time. Logging goes on: the server has a last word to say."""
         with context.run(self.service):
             log.info("Service ends", event="app.stopped")
         tracing.shutdown()
         error_tracking.shutdown()
         metrics.flush_exemplars()
-        shutdown_logging()
 
 
 async def answer_http_exception(request: Request, error: Exception) -> Response:

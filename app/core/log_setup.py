@@ -22,11 +22,11 @@ BACKEND_LOGGER = "backend"
 _root = logging.getLogger()
 
 
-def setup_logging(settings: Settings | None = None, service: str = "app") -> Sink:
+def setup_logging(settings: Settings | None = None, service: str = "") -> Sink:
     """Send all logging of this process through the pipeline. Calling it again starts afresh with the new settings."""
     settings = settings or get_settings()
     shutdown_logging()
-    PIPELINE.service = settings.service_name or service
+    PIPELINE.service = settings.service_name or service or PIPELINE.service
     PIPELINE.tracebacks = settings.log_tracebacks
     PIPELINE.max_field = settings.log_max_field_chars
     PIPELINE.max_record = max(2000, settings.log_max_record_bytes)
@@ -80,8 +80,9 @@ def _take_over_standard_logging(level: str) -> None:
         backend.setLevel(logging.INFO)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
-        logger.handlers.clear()
-        logger.propagate = True
+        if logger.handlers or logger.propagate:  # neither: uvicorn was told to keep this one silent
+            logger.handlers.clear()
+            logger.propagate = True
     for name in ("httpx", "httpcore", "elastic_transport", "urllib3", "asyncio", "aiosqlite", "sqlalchemy"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
@@ -102,7 +103,7 @@ def shutdown_logging() -> None:
         PIPELINE.sink = None
 
 
-def configure_logging(settings: Settings | None = None, service: str = "app") -> None:
+def configure_logging(settings: Settings | None = None, service: str = "") -> None:
     """`setup_logging`, and structlog on top of it: its loggers write the same records."""
     setup_logging(settings, service)
     structlog.configure(

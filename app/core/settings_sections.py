@@ -208,6 +208,9 @@ class StackSettings(BaseModel):
     alert_email_to: str = Field("oncall@localhost", description="Receiver of alert mails.")
     prometheus_retention: str = Field("30d", description="How long Prometheus keeps data.")
     prometheus_rule_scale: float = Field(
-        1.0, gt=0, le=1, description="Factor for all windows and holding times of the rules. 0.1: alerts come ten times as quick, for drills."
+        1.0,
+        gt=0,
+        le=1,
+        description="Factor for all windows and holding times of the rules. 0.1: alerts come ten times as quick, for drills.",
     )
     prometheus_scrape_interval: str = Field("15s", description="Interval in which Prometheus scrapes.")

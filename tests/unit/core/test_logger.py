@@ -331,3 +331,18 @@ def test_a_traceback_with_a_raising_str_is_still_a_record(records: Records) -> N
 
     get_logger("x").error("m", exc_info=Broken())
     assert records()[0]["error_type"] == "Broken"
+
+
+@pytest.mark.req("LOG-01", "LOG-14")
+def test_uvicorns_own_loggers_are_taken_over_and_a_silenced_one_stays_silent(tmp_path: Path) -> None:
+    """Its start-up lines become records; the access log that the server was started without does not come back."""
+    access, error = logging.getLogger("uvicorn.access"), logging.getLogger("uvicorn.error")
+    error.addHandler(logging.StreamHandler())
+    access.handlers, access.propagate = [], False
+    try:
+        with logging_to(tmp_path):
+            error.info("Application startup complete.")
+            assert not access.hasHandlers()
+    finally:
+        access.propagate = True
+    assert [record["message"] for record in spooled(tmp_path)] == ["Application startup complete."]
