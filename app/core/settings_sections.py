@@ -58,9 +58,6 @@ class LogSettings(BaseModel):
     log_max_field_chars: Positive = Field(8192, description="Longer values are cut, with a mark that says how much is missing.")
     log_max_record_bytes: Positive = Field(65536, description="Longest record. What does not fit is cut field by field.")
     log_index_prefix: str = Field("logs-nobet", pattern=r"^[a-z][a-z0-9-]*$", description="Log indices are PREFIX-YYYY.MM.DD.")
-    dead_letter_index_prefix: str = Field(
-        "dead-nobet", pattern=r"^[a-z][a-z0-9-]*$", description="Indices of records that Elasticsearch refused are PREFIX-YYYY.MM.DD."
-    )
 
 
 class SpoolSettings(BaseModel):

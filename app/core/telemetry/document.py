@@ -17,7 +17,7 @@ from app.core import settings_sections
 from app.core.config import Settings
 from app.core.telemetry import EVENTS, FIELDS, METRICS, SPANS
 from app.core.telemetry.fields import ALIASES
-from app.core.telemetry.template import dead_letter_template, index_template
+from app.core.telemetry.template import dead_letter_template, dead_prefix, index_template
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -102,8 +102,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
 def files() -> dict[Path, str]:
     """Each generated file and its text."""
     prefix = str(Settings.model_fields["log_index_prefix"].default)
-    dead = str(Settings.model_fields["dead_letter_index_prefix"].default)
-    templates = {"logs": index_template(prefix), "dead-letters": dead_letter_template(dead)}
+    templates = {"logs": index_template(prefix), "dead-letters": dead_letter_template(dead_prefix(prefix))}
     return {
         ROOT / ".env.example": env_example(),
         ROOT / "docs/telemetry.md": telemetry_page(),
