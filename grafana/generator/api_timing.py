@@ -32,6 +32,8 @@ def duration() -> list[s.Panel]:
                 pm.PromQueryFormat.HEATMAP
             )
         )
+        .no_value("No traffic")
+        .unit("short")
         .calculate(False)
         .y_axis(heatmap.YAxisConfig().unit("s"))
         .cell_values(heatmap.CellValues().unit("short"))

@@ -3,6 +3,7 @@
 import json
 import re
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -81,8 +82,6 @@ def test_the_runbook_names_only_metrics_and_log_fields_that_exist() -> None:
 
 def test_the_explorers_links_show_what_the_alert_is_about() -> None:
     """The link of an alert to Explore opens PromQL of known metrics."""
-    from urllib.parse import unquote
-
     links = [unquote(alert["annotations"]["dashboard_url"].partition("panes=")[2]) for alert in alerts()]
     queries = [json.loads(link)["a"]["queries"][0]["expr"] for link in links if link]
     assert len(queries) > len(alerts()) / 2
