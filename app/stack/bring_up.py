@@ -48,8 +48,8 @@ class BringUp:
         wanted = fingerprint.fingerprint(component, command, self.stack.paths)
         known = fingerprint.recorded(component.name, self.stack.paths)
         if self.is_up(component.name):
-            if known == wanted:
-                return
+            if known == wanted or (component.background and not is_installed(chosen.source, component, self.stack.paths.cache)):
+                return  # a build goes on; the next `up` applies what changed
             if known and known.process == wanted.process and component.reload_path:
                 tell("reloading", "its configuration changed")
                 reload_config(self.stack, component)

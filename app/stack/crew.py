@@ -12,7 +12,9 @@ from app.stack.errors import StackError
 from app.stack.progress import Progress
 
 BACKGROUND_SECONDS: Final = 20.0
-"""`up` gives components that build themselves this long after everything else is ready."""
+"""`up` gives background components this long after everything else is ready; it does not wait at all while they build."""
+
+_ENDED: Final = frozenset({"ready", "failed", "blocked"})
 
 _Event = tuple[str, str, str]
 
@@ -32,29 +34,28 @@ class Crew:
         """Return when every component is ready, has failed, or may go on in the background."""
         events: SimpleQueue[_Event] = SimpleQueue()
         ready = {name: threading.Event() for name in self.members}
-        ended = dict.fromkeys(self.members, False)
+        states = dict.fromkeys(self.members, "waiting")
         for name, chosen in self.members.items():
             threading.Thread(target=self._member, args=(chosen, ready, events), name=f"up-{name}", daemon=True).start()
         foreground_done = 0.0
-        while not all(ended.values()):
-            self._take(events, ended, progress)
-            waiting = {name for name, over in ended.items() if not over}
+        while waiting := {name for name, state in states.items() if state not in _ENDED}:
+            self._take(events, states, progress)
             if any(not self.members[name].component.background for name in waiting):
                 continue
             foreground_done = foreground_done or time.monotonic()
-            if time.monotonic() - foreground_done > BACKGROUND_SECONDS:
+            building = all(states[name] == "building" for name in waiting)
+            if building or time.monotonic() - foreground_done > BACKGROUND_SECONDS:
                 self.unfinished = waiting
                 return
 
-    def _take(self, events: SimpleQueue[_Event], ended: dict[str, bool], progress: Progress) -> None:
+    def _take(self, events: SimpleQueue[_Event], states: dict[str, str], progress: Progress) -> None:
         try:
             name, state, detail = events.get(timeout=0.12)
         except Empty:
             progress.tick()
             return
         progress.tell(name, state, detail)
-        if state in ("ready", "failed", "blocked"):
-            ended[name] = True
+        states[name] = state
 
     def _member(self, chosen: Chosen, ready: dict[str, threading.Event], events: SimpleQueue[_Event]) -> None:
         name = chosen.component.name

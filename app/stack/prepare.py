@@ -25,8 +25,9 @@ _SECONDS: Final = 180
 
 def prepare(stack: Stack, component: Component, home: Path) -> None:
     """Run the component's step, if it has one. Raises StackError."""
-    (stack.paths.data / component.name).mkdir(mode=0o700, parents=True, exist_ok=True)
-    (stack.paths.run / component.name / "tmp").mkdir(mode=0o700, parents=True, exist_ok=True)
+    working = stack.paths.run / component.name
+    for folder in (stack.paths.data / component.name, working, working / "tmp"):
+        folder.mkdir(mode=0o700, exist_ok=True)
     if component.prepare:
         _STEPS[component.prepare](stack, component, home)
 

@@ -24,7 +24,7 @@ class Stack:
 
     settings: Settings
     paths: StackPaths
-    explicit: Mapping[str, str] = field(default_factory=dict)
+    explicit: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Variables that somebody set, by environment or `.env`; they win over what the stack derives."""
 
     @property

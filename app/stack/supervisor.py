@@ -180,8 +180,10 @@ def _environment(env: Mapping[str, str]) -> str:
 def _quoted_value(name: str, value: str) -> str:
     """A value in quotes; the supervisor's format knows no escapes, so a few texts can't be written."""
     mark = "'" if '"' in value else '"'
-    if mark in value or any(part in value for part in ("\n", "\r", " ;", " #")):
-        raise StackError(f"{name} can't be handed to a process: it has a line break, both kinds of quotes, or ' ;' or ' #' in it.")
+    if mark in value or value.strip("'\"") != value or any(part in value for part in ("\n", "\r", " ;", " #")):
+        raise StackError(
+            f"{name} can't be handed to a process: it has a line break, both kinds of quotes, a quote at an end, or ' ;' or ' #' in it."
+        )
     return f"{mark}{_escaped(value)}{mark}"
 
 

@@ -29,7 +29,8 @@ def print_up(console: Console, stack: Stack, statuses: Sequence[ComponentStatus]
     for heading in ("component", "address", "login / password in .env", "state"):
         table.add_column(heading, no_wrap=heading != "state")
     for status in statuses:
-        table.add_row(status.title, _address(status), COMPONENTS[status.name].login, _state(status))
+        login = "" if status.state == "skipped" else COMPONENTS[status.name].login
+        table.add_row(status.title, _address(status), login, _state(status))
     console.print(table)
     _print_next(console, stack)
     for line in _where(stack, statuses):

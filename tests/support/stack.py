@@ -1,0 +1,196 @@
+"""The native stack for tests: real servers on ports and in folders of their own, started when a test needs them.
+
+Use it from a `conftest.py` with `from tests.support.stack import stack  # noqa: F401`. All tests of a
+session share one stack; `stack.need("elasticsearch", "redis")` starts what is not running yet.
+It is stopped and removed at the end, after Ctrl-C too. STACK_TEST_KEEP=1 keeps its folder.
+"""
+
+import atexit
+import os
+import random
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import psutil
+import pytest
+from rich.console import Console
+
+from app.core.ports import PORTS
+from app.stack.bring_up import log_tail
+from app.stack.components import COMPONENTS
+from app.stack.down import down
+from app.stack.environment import base_environment, client_environment
+from app.stack.errors import StackError
+from app.stack.listeners import is_free
+from app.stack.paths import CHECKOUT
+from app.stack.probes import ask
+from app.stack.stack import Stack, open_stack
+from app.stack.supervisor import Supervisor
+from app.stack.up import up
+from tests.support.waiting import wait_until
+
+QUICK: Final = {"PROMETHEUS_SCRAPE_INTERVAL": "1s", "PROMETHEUS_RULE_SCALE": "0.1", "ENVIRONMENT": "test", "HEALTH_INTERVAL_SECONDS": "2"}
+"""Settings that let a test see in seconds what takes minutes in production."""
+
+START_SECONDS: Final = 180
+STOP_SECONDS: Final = 60
+
+
+class RunningStack:
+    """A private stack, and what tests do to it."""
+
+    def __init__(self, folder: Path, settings: dict[str, str] | None = None) -> None:
+        """`settings` are environment variables on top of QUICK."""
+        self.folder: Final = folder
+        self._settings: Final = {
+            **QUICK,
+            "STACK_DIR": str(folder / "stack"),
+            "STACK_CACHE_DIR": os.environ.get("STACK_CACHE_DIR") or str(CHECKOUT / ".stack" / "cache"),
+            "STACK_PORT_OFFSET": str(free_offset()),
+            **(settings or {}),
+        }
+        self.declared: Final = self._open()
+        self._supervisor: Final = Supervisor(self.declared.paths)
+
+    # --- addresses and credentials
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment in which the `nobet` command, or code of ours, talks to this stack."""
+        return {**base_environment(), **self._settings, **client_environment(self.declared), "PYTHONPATH": str(CHECKOUT)}
+
+    @property
+    def spool(self) -> Path:
+        """The spool of its processes."""
+        return self.declared.paths.spool
+
+    def port(self, name: str) -> int:
+        """The port of a listener, by its name in app.core.ports."""
+        return self.declared.port(name)
+
+    def url(self, name: str) -> str:
+        """The address of a listener, by its name in app.core.ports."""
+        return self.declared.url(name)
+
+    def secret(self, name: str) -> str:
+        """A generated secret, by the name of its setting."""
+        return self.declared.secret(name)
+
+    def sign_in(self, user: str = "admin") -> tuple[str, str]:
+        """User and password of Elasticsearch's nobet_<user>."""
+        return f"nobet_{user}", self.secret(f"ELASTICSEARCH_{user.upper()}_PASSWORD")
+
+    def expand(self, template: str) -> str:
+        """A template of the component table, such as the app's DATABASE_URL, filled in."""
+        return self.declared.expand(template)
+
+    # --- what runs
+
+    def need(self, *components: str) -> None:
+        """Have these components, and what they need, running and ready; no names mean all. Raises StackError."""
+        up(self.declared, Console(quiet=True), components or None)
+
+    def stop(self, component: str) -> None:
+        """Stop one component in an orderly way, nothing else."""
+        self._supervisor.stop(component)
+
+    def start(self, component: str) -> None:
+        """Start a stopped component and wait until it is ready."""
+        self._supervisor.start(component)
+        self.wait_ready(component)
+
+    def kill(self, component: str, number: int = signal.SIGKILL) -> int:
+        """Send a signal to a component's main process; returns its pid. The supervisor starts it again."""
+        pid = self.pid(component)
+        os.kill(pid, number)
+        return pid
+
+    def kill_all(self, component: str) -> None:
+        """End with -9 a component's process and all its children at once."""
+        process = psutil.Process(self.pid(component))
+        for member in (process, *process.children(recursive=True)):
+            member.kill()
+
+    def pid(self, component: str) -> int:
+        """The process id of a running component. Raises AssertionError when it does not run."""
+        process = self._supervisor.processes().get(component)
+        assert process is not None, f"{component} was never started"
+        assert process.pid, f"{component} is {process.state}"
+        return process.pid
+
+    def is_ready(self, component: str) -> bool:
+        """Whether its readiness probe is content now."""
+        return not ask(COMPONENTS[component].probe, self.declared)
+
+    def wait_ready(self, component: str, timeout: float = START_SECONDS) -> None:
+        """Wait until it is ready. Raises AssertionError with the end of its log when it does not become so."""
+        try:
+            wait_until(f"{component} being ready", lambda: self.is_ready(component), timeout)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.logs(component)}") from error
+
+    def logs(self, component: str, lines: int = 50) -> str:
+        """The last lines that it printed."""
+        return "\n".join(log_tail(self.declared.paths.log_file(component), lines))
+
+    def close(self) -> None:
+        """Stop everything and remove the folder."""
+        try:
+            down(self.declared, Console(quiet=True))
+        except StackError as error:
+            raise AssertionError(f"The test stack in {self.folder} did not stop: {error}") from error
+        finally:
+            if not os.environ.get("STACK_TEST_KEEP"):
+                shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _open(self) -> Stack:
+        """Read the settings as if the environment held only this stack's."""
+        before = dict(os.environ)
+        try:
+            os.environ.clear()
+            os.environ.update({**base_environment(), **self._settings})
+            return open_stack(dict(os.environ))
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def free_offset() -> int:
+    """An offset at which every port of the table is free."""
+    for _ in range(200):
+        offset = random.randrange(2000, 40000, 50)
+        if all(is_free(port + offset) for port in PORTS.values()):
+            return offset
+    raise AssertionError("no port offset with all ports free")
+
+
+def new_stack(**settings: str) -> RunningStack:
+    """A stack of one's own, in a short temporary folder because sockets have short paths. Call `close` at the end."""
+    return RunningStack(Path(tempfile.mkdtemp(prefix="nobet-")), settings)
+
+
+_shared: RunningStack | None = None
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[RunningStack]:
+    """The session's stack; starts nothing by itself."""
+    global _shared
+    if _shared is not None:
+        yield _shared
+        return
+    _shared = new_stack()
+    atexit.register(_close_shared)
+    yield _shared
+    _close_shared()
+
+
+def _close_shared() -> None:
+    global _shared
+    if _shared is not None:
+        closing, _shared = _shared, None
+        closing.close()

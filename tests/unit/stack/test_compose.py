@@ -1,0 +1,94 @@
+"""Compose mode, as far as it goes without an engine."""
+
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.core.config import Settings
+from app.stack import mode
+from app.stack.compose import is_healthy, prepare_files, secret_texts
+from app.stack.mode import Mode, effective
+from app.stack.paths import CHECKOUT
+from app.stack.stack import Stack
+
+
+def _compose() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())
+    return found
+
+
+def test_every_secret_file_that_compose_mounts_is_written(stack: Stack) -> None:
+    """The files under `secrets` in docker-compose.yml are exactly those that `up` makes."""
+    wanted = {Path(entry["file"]).name for entry in _compose()["secrets"].values()}
+    assert wanted <= secret_texts(stack).keys()
+    prepare_files(stack)
+    folder = stack.paths.secrets / "compose"
+    assert wanted <= {file.name for file in folder.iterdir()}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_files_for_containers_are_readable_for_their_users(stack: Stack) -> None:
+    """Containers run as other users than the files' owner; the folder around them keeps everybody else out."""
+    prepare_files(stack)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in (stack.paths.secrets / "compose").iterdir()} == {0o444}
+
+
+def test_a_second_start_rewrites_no_secret(stack: Stack) -> None:
+    """Running containers keep the files that they mounted."""
+    prepare_files(stack)
+    files = list((stack.paths.secrets / "compose").iterdir())
+    before = {file: file.stat().st_ino for file in files}
+    prepare_files(stack)
+    assert {file: file.stat().st_ino for file in files} == before
+
+
+def test_required_variables_of_compose_are_generated() -> None:
+    """Whatever docker-compose.yml insists on is a setting of ours."""
+    required = set(re.findall(r"\$\{(\w+):\?", (CHECKOUT / "docker-compose.yml").read_text()))
+    assert required
+    assert {name.lower() for name in required} <= Settings.model_fields.keys()
+
+
+@pytest.mark.parametrize(
+    ("service", "healthy"),
+    [
+        ({"State": "running", "Health": "healthy"}, True),
+        ({"State": "running", "Health": ""}, True),
+        ({"State": "running", "Health": "starting"}, False),
+        ({"State": "running", "Health": "unhealthy"}, False),
+        ({"State": "exited", "ExitCode": 0}, True),
+        ({"State": "exited", "ExitCode": 1}, False),
+        ({"State": "restarting", "Health": ""}, False),
+    ],
+)
+def test_health_of_a_service(service: dict[str, Any], healthy: bool) -> None:
+    """Running and passing its check, or a task that ended well; nothing else is healthy."""
+    assert is_healthy(service) is healthy
+
+
+@pytest.mark.parametrize(
+    ("engine", "plugin", "expected"),
+    [(True, True, Mode.COMPOSE), (True, False, Mode.NATIVE), (False, True, Mode.NATIVE)],
+)
+def test_auto_takes_containers_only_where_engine_and_plugin_answer(
+    monkeypatch: pytest.MonkeyPatch, engine: bool, plugin: bool, expected: Mode
+) -> None:
+    """A docker command without an engine, or without the compose plugin, is no reason to fail: the native way works."""
+    monkeypatch.setattr(mode, "_answers", lambda *command: engine if command == ("docker", "info") else plugin)
+    assert effective(Mode.AUTO) is expected
+    assert effective(Mode.NATIVE) is Mode.NATIVE
+    assert effective(Mode.COMPOSE) is Mode.COMPOSE
+
+
+def test_an_engine_that_hangs_does_not_hang_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`docker info` may wait for ever for a dead engine; the choice falls to native after the limit."""
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\nexec sleep 600\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(mode, "_SECONDS", 0.2)
+    assert effective(Mode.AUTO) is Mode.NATIVE
