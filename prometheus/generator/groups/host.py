@@ -10,17 +10,17 @@ HOST: Final = Group(
         Alert(
             "HighDiskUsage",
             "warning",
-            "max by (service, env, instance) (system_disk_usage_percent) > <ALERT_DISK_PERCENT>",
+            "max by (env) (system_disk_usage_percent) > <ALERT_DISK_PERCENT>",
             hold="5m",
             summary="The disk is filling up.",
-            description='{{ $value | printf "%.0f" }} % of the disk that holds the spool of {{ $labels.service }} are used; the limit is '
-            "<ALERT_DISK_PERCENT> %.",
+            description='{{ $value | printf "%.0f" }} % of the disk that holds the spool are used; the limit is <ALERT_DISK_PERCENT> %.',
             means="Spool, Elasticsearch and PostgreSQL share this disk. At 95 % Elasticsearch refuses writes and the spool grows.",
             steps=(
                 "`du -xh --max-depth=2 .stack | sort -h | tail` natively, `docker system df -v` with Compose.",
                 "Old log indices: shorten `LOG_RETENTION_DAYS` and run `nobet cleanup`.",
                 "A large spool means that shipping is stuck: see LogShippingStalled.",
             ),
+            service="node",
             look="system_disk_usage_percent",
         ),
         Alert(
@@ -46,16 +46,16 @@ HOST: Final = Group(
         Alert(
             "HighSystemMemory",
             "warning",
-            "max by (service, env, instance) (system_memory_usage_percent) > <ALERT_MEMORY_PERCENT>",
+            "max by (env) (system_memory_usage_percent) > <ALERT_MEMORY_PERCENT>",
             hold="5m",
             summary="The host is short of memory.",
-            description='{{ $value | printf "%.0f" }} % of the memory are used where {{ $labels.service }} runs; the limit is '
-            "<ALERT_MEMORY_PERCENT> %.",
+            description='{{ $value | printf "%.0f" }} % of the host\'s memory are used; the limit is <ALERT_MEMORY_PERCENT> %.',
             means="The kernel will soon end a process, mostly the largest one.",
             steps=(
                 "`ps axo rss,pid,args --sort=-rss | head` or `docker stats`: who grew?",
                 "Elasticsearch takes its heap and as much again; lower `-Xmx` only if it was raised by hand.",
             ),
+            service="node",
             look="system_memory_usage_percent",
         ),
         Alert(
@@ -95,13 +95,13 @@ HOST: Final = Group(
         Alert(
             "HostCpuHigh",
             "warning",
-            "max by (service, env, instance) (avg_over_time(system_cpu_usage_percent[<5m>])) > <ALERT_CPU_PERCENT>",
+            "max by (env) (avg_over_time(system_cpu_usage_percent[<5m>])) > <ALERT_CPU_PERCENT>",
             hold="5m",
             summary="The host's CPU is busy.",
-            description='{{ $value | printf "%.0f" }} % of the CPU are used where {{ $labels.service }} runs; the limit is '
-            "<ALERT_CPU_PERCENT> %.",
+            description='{{ $value | printf "%.0f" }} % of the host\'s CPU are used; the limit is <ALERT_CPU_PERCENT> %.',
             means="All cores of the machine are busy; everything on it becomes slow.",
             steps=("`top -o %CPU`: who?", "Elasticsearch merging after a large backlog calms down by itself."),
+            service="node",
             look="system_cpu_usage_percent",
         ),
     ),
