@@ -49,6 +49,11 @@ def choose(stack: Stack, names: Collection[str] | None = None, *, strict: bool =
     return Choice(chosen, skipped)
 
 
+def is_available(stack: Stack, name: str) -> bool:
+    """Whether this machine can run a component."""
+    return _source(COMPONENTS[name], stack)[0] is not None
+
+
 def _source(component: Component, stack: Stack) -> tuple[Source | None, str]:
     reasons = []
     for source in component.sources:

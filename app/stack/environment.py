@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from app.core.config import Settings
 from app.core.settings_sections import StackSettings
+from app.stack.choose import is_available
 from app.stack.model import Component, Own
 from app.stack.stack import Stack
 
@@ -27,7 +28,8 @@ def base_environment() -> dict[str, str]:
 
 def environment(stack: Stack, component: Component, home: Path | None) -> dict[str, str]:
     """The variables that `component` gets on top of the shared ones."""
-    declared = {name: stack.expand(value, component.name, home) for name, value in component.env.items()}
+    absent = {name for name, needed in component.env_where.items() if not is_available(stack, needed)}
+    declared = {name: stack.expand(value, component.name, home) for name, value in component.env.items() if name not in absent}
     if not isinstance(component.sources[0], Own):
         return declared
     chosen = _chosen(stack, component)

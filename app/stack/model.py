@@ -116,6 +116,8 @@ class Component:
     """Names in `app.core.ports` of all its listeners; people use the first."""
     probe: Probe
     env: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    env_where: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    """Variable in `env` → component without which it is left out, on machines that can't run that one."""
     depends_on: tuple[str, ...] = ()
     config: tuple[str, ...] = ()
     """Files and folders under `etc` that it reads; a change restarts or reloads it."""

@@ -102,6 +102,6 @@ def _state(stack: Stack, choice: Choice, name: str, process: Process | None) -> 
         return "building", "being built from source; starts by itself"
     reason = ask(COMPONENTS[name].probe, stack)
     if not reason:
-        return HEALTHY, "" if is_current(stack, choice, name) else "code or configuration changed since its start: make up applies it"
+        return HEALTHY, "" if is_current(stack, choice, name) else "outdated: make up applies changes"
     starting = process.now - process.started < COMPONENTS[name].ready_seconds
     return ("starting" if starting else "unhealthy"), reason

@@ -4,6 +4,9 @@ from typing import Final
 
 from app.stack.model import Component, Http, Own
 
+_WITH_JAEGER: Final = {"OTEL_EXPORTER_OTLP_ENDPOINT": "jaeger"}
+"""Without a trace store nothing is sent, rather than sent in vain."""
+
 _SERVE: Final = ("-m", "app.core.serve")
 
 APP: Final = Component(
@@ -28,6 +31,7 @@ APP: Final = Component(
         "SPOOL_DIR": "{spool}",
         "PROMETHEUS_MULTIPROC_DIR": "{run}/metrics",
     },
+    env_where=_WITH_JAEGER,
     secrets=("METRICS_TOKEN", "SENTRY_DSN"),
     depends_on=("postgres", "redis", "voice"),
     prepare="app",
@@ -43,6 +47,7 @@ VOICE: Final = Component(
     ports=("voice",),
     probe=Http("voice", "/health/live"),
     env={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://{host}:{port[otlp_http]}", "SPOOL_DIR": "{spool}"},
+    env_where=_WITH_JAEGER,
     secrets=("METRICS_TOKEN", "SENTRY_DSN"),
     stop_seconds=25,
 )

@@ -1,5 +1,9 @@
 """Who gets which variable."""
 
+from pathlib import Path
+
+import pytest
+
 from app.core.config import Settings
 from app.stack.components import COMPONENTS
 from app.stack.environment import base_environment, client_environment, environment, is_choice
@@ -61,3 +65,11 @@ def test_defaults_are_no_choice() -> None:
     assert not is_choice("WEB_CONCURRENCY", "2")
     assert not is_choice("WEB_CONCURRENCY", "")
     assert is_choice("WEB_CONCURRENCY", "3")
+
+
+def test_without_a_trace_store_no_spans_are_sent(open_at: OpenStack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """On a machine that can't build Jaeger the services are not told to send to it."""
+    monkeypatch.setattr("app.stack.install.go_version", lambda: (0, 0))
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in _given(open_at, "app", STACK_CACHE_DIR=str(tmp_path))
+    monkeypatch.setattr("app.stack.install.go_version", lambda: (1, 26))
+    assert _given(open_at, "app")["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://127.0.0.1:4318"
