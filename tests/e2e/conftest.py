@@ -1,0 +1,48 @@
+"""The whole stack once, with an error tracker's stand-in, and what arrived in its stores."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.support.sentry_sink import SentrySink
+from tests.support.stack import RunningStack, new_stack
+from tests.support.stores import Stores, has_jaeger
+from tests.support.waiting import wait_until
+
+JAEGER_SECONDS = 900
+"""A cold build of Jaeger takes up to six minutes on two idle cores."""
+
+
+@pytest.fixture(scope="session")
+def error_events() -> Iterator[SentrySink]:
+    """Takes the error events of the stack's processes."""
+    with SentrySink() as sink:
+        yield sink
+
+
+@pytest.fixture(scope="session")
+def world(error_events: SentrySink) -> Iterator[RunningStack]:
+    """The whole stack, running, with Jaeger where Go is installed."""
+    stack = new_stack(SENTRY_DSN=error_events.dsn, LOG_TRACEBACKS="always")
+    try:
+        stack.need()
+        if has_jaeger(stack):
+            stack.wait_ready("jaeger", JAEGER_SECONDS)
+        yield stack
+    finally:
+        stack.close()
+
+
+@pytest.fixture(scope="session")
+def stores(world: RunningStack) -> Stores:
+    """What is in the stores."""
+    return Stores(world)
+
+
+@pytest.fixture(scope="session")
+def app(world: RunningStack) -> Iterator[httpx.Client]:
+    """A client for the app."""
+    with httpx.Client(base_url=world.url("app"), timeout=30) as client:
+        wait_until("the app answering", lambda: client.get("/health/ready").status_code == 200, 60)
+        yield client

@@ -1,0 +1,74 @@
+"""Reads what arrived in the stores of a running stack."""
+
+from typing import Any, Final
+
+import httpx
+
+from app.stack.choose import is_available
+from tests.support.stack import RunningStack
+
+PAGE: Final = 5000
+
+
+class Stores:
+    """Elasticsearch, Prometheus, Jaeger and the inbox of one stack."""
+
+    def __init__(self, stack: RunningStack) -> None:
+        self._stack: Final = stack
+
+    def logs(self, query: dict[str, Any], index: str = "logs-*,dead-*") -> list[dict[str, Any]]:
+        """All documents that a query finds, oldest first, whatever their number; each with `_id` and `_index`."""
+        found: list[dict[str, Any]] = []
+        body: dict[str, Any] = {"query": query, "size": PAGE, "sort": [{"timestamp": "asc"}, {"_doc": "asc"}]}
+        with self._search() as client:
+            client.post("/_refresh").raise_for_status()
+            answer = client.post(f"/{index}/_search", params={"scroll": "1m", "allow_no_indices": "true"}, json=body)
+            while answer.raise_for_status().json()["hits"]["hits"]:
+                page = answer.json()
+                found += [{**hit["_source"], "_id": hit["_id"], "_index": hit["_index"]} for hit in page["hits"]["hits"]]
+                answer = client.post("/_search/scroll", json={"scroll": "1m", "scroll_id": page["_scroll_id"]})
+        return found
+
+    def of_request(self, ident: str) -> list[dict[str, Any]]:
+        """The records of one request."""
+        return self.logs({"term": {"request_id": ident}})
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """The result of a Prometheus query now."""
+        answer = httpx.get(f"{self._stack.url('prometheus')}/api/v1/query", params={"query": expression})
+        found: list[dict[str, Any]] = answer.raise_for_status().json()["data"]["result"]
+        return found
+
+    def value(self, expression: str) -> float:
+        """The value of a Prometheus query with a single result; NaN when it has none."""
+        found = self.query(expression)
+        return float(found[0]["value"][1]) if found else float("nan")
+
+    def targets(self) -> dict[str, list[str]]:
+        """The health of each scrape target, by job."""
+        answer = httpx.get(f"{self._stack.url('prometheus')}/api/v1/targets").raise_for_status().json()
+        jobs: dict[str, list[str]] = {}
+        for target in answer["data"]["activeTargets"]:
+            jobs.setdefault(target["labels"]["job"], []).append(target["health"])
+        return jobs
+
+    def trace(self, trace_id: str) -> list[dict[str, Any]]:
+        """The spans of a trace in Jaeger, each with the name of its service; none when it isn't there (yet)."""
+        answer = httpx.get(f"{self._stack.url('jaeger_ui')}/api/traces/{trace_id}")
+        if answer.status_code != 200:
+            return []
+        trace = answer.json()["data"][0]
+        return [{**span, "service": trace["processes"][span["processID"]]["serviceName"]} for span in trace["spans"]]
+
+    def mails(self, text: str) -> list[dict[str, Any]]:
+        """The mails whose subject contains a text, oldest first."""
+        mails: list[dict[str, Any]] = httpx.get(f"{self._stack.url('inbox')}/email").raise_for_status().json()
+        return [mail for mail in mails if text in mail["subject"]]
+
+    def _search(self) -> httpx.Client:
+        return httpx.Client(base_url=self._stack.url("elasticsearch"), auth=self._stack.sign_in(), timeout=60)
+
+
+def has_jaeger(stack: RunningStack) -> bool:
+    """Whether this machine can have Jaeger: it is built with Go."""
+    return is_available(stack.declared, "jaeger")
