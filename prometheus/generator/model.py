@@ -13,6 +13,9 @@ Severity = Literal["critical", "warning", "info", "none"]
 
 THRESHOLDS_FILE: Final = Path(__file__).parent.parent / "thresholds.yml"
 
+SINCE_START: Final = 'unless on () (time() - process_start_time_seconds{{job="prometheus"}} < <seconds {}>)'
+"""Keeps a rule silent while the stack starts, which takes minutes on a small machine. Prometheus comes up among the first."""
+
 _UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION: Final = re.compile(r"(\d+)(ms|s|m|h|d)")
 _MARK: Final = re.compile(r"<(seconds |percent )?(\d+(?:ms|s|m|h|d)|ALERT_[A-Z0-9_]+)>")

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from prometheus.generator.model import Alert, Group
+from prometheus.generator.model import SINCE_START, Alert, Group
 
 _JOBS: Final = "app|voice"
 
@@ -111,12 +111,15 @@ sum by (service, env) (
             "ApiDown",
             "critical",
             f"""
-max by (service, env) (max_over_time(probe_success{{job="blackbox-http", service=~"{_JOBS}"}}[<1m>])) == 0
-or
 (
-  max by (service, env) (max_over_time(up{{job=~"{_JOBS}"}}[<1m>]))
-  unless on (service, env) probe_success{{job="blackbox-http"}}
-) == 0
+  max by (service, env) (max_over_time(probe_success{{job="blackbox-http", service=~"{_JOBS}"}}[<1m>])) == 0
+  or
+  (
+    max by (service, env) (max_over_time(up{{job=~"{_JOBS}"}}[<1m>]))
+    unless on (service, env) probe_success{{job="blackbox-http"}}
+  ) == 0
+)
+{SINCE_START.format("3m")}
 """,
             hold="ALERT_API_DOWN_MINUTES",
             summary="The service does not answer.",

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from prometheus.generator.model import Alert, Group
+from prometheus.generator.model import SINCE_START, Alert, Group
 
 LOGS: Final = Group(
     "logs",
@@ -10,7 +10,10 @@ LOGS: Final = Group(
         Alert(
             "ShipperDown",
             "critical",
-            'max by (service, env) (max_over_time(up{job="shipper"}[<2m>])) == 0',
+            f"""
+max by (service, env) (max_over_time(up{{job="shipper"}}[<2m>])) == 0
+{SINCE_START.format("3m")}
+""",
             hold="1m",
             summary="The shipper does not run.",
             description="No log record reaches Elasticsearch; records wait in the spool and will be delivered later.",

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from prometheus.generator.model import Alert, Group, Severity
+from prometheus.generator.model import SINCE_START, Alert, Group, Severity
 
 
 def _absent(service: str, severity: Severity) -> Alert:
@@ -46,7 +46,10 @@ META: Final = Group(
         Alert(
             "TargetDown",
             "warning",
-            'avg by (job, service, env, instance) (avg_over_time(up{job!="shipper"}[<10m>])) < <ALERT_TARGET_UP_RATIO>',
+            f"""
+avg by (job, service, env, instance) (avg_over_time(up{{job!="shipper"}}[<10m>])) < <ALERT_TARGET_UP_RATIO>
+{SINCE_START.format("10m")}
+""",
             hold="5m",
             summary="A scrape target is down.",
             description="Only {{ $value | humanizePercentage }} of the scrapes of {{ $labels.instance }} ({{ $labels.job }}) succeed.",

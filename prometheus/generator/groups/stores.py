@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from prometheus.generator.model import Alert, Group
+from prometheus.generator.model import SINCE_START, Alert, Group
 
 _DEPENDENCY_STEPS: Final = (
     '`curl -s 127.0.0.1:8000/health/ -H "Authorization: Bearer $METRICS_TOKEN"` gives the error text.',
@@ -27,7 +27,10 @@ STORES: Final = Group(
         Alert(
             "DependencyDown",
             "critical",
-            'max by (service, env, dependency) (max_over_time(dependency_up{dependency=~"database|redis"}[<1m>])) == 0',
+            f"""
+max by (service, env, dependency) (max_over_time(dependency_up{{dependency=~"database|redis"}}[<1m>])) == 0
+{SINCE_START.format("3m")}
+""",
             hold="1m",
             summary="A dependency that the service needs is down.",
             description="{{ $labels.service }} cannot use its {{ $labels.dependency }}.",
@@ -49,7 +52,10 @@ STORES: Final = Group(
         Alert(
             "PostgresDown",
             "critical",
-            'max by (service, env) (max_over_time(pg_up{job="postgres"}[<1m>])) == 0',
+            f"""
+max by (service, env) (max_over_time(pg_up{{job="postgres"}}[<1m>])) == 0
+{SINCE_START.format("3m")}
+""",
             hold="1m",
             summary="PostgreSQL does not answer.",
             description="The exporter cannot connect to PostgreSQL.",
@@ -63,7 +69,10 @@ STORES: Final = Group(
         Alert(
             "RedisDown",
             "critical",
-            'max by (service, env) (max_over_time(redis_up{job="redis"}[<1m>])) == 0',
+            f"""
+max by (service, env) (max_over_time(redis_up{{job="redis"}}[<1m>])) == 0
+{SINCE_START.format("3m")}
+""",
             hold="1m",
             summary="Redis does not answer.",
             description="The exporter cannot connect to Redis.",
@@ -74,7 +83,10 @@ STORES: Final = Group(
         Alert(
             "ElasticsearchDown",
             "critical",
-            'max by (service, env) (max_over_time(probe_success{job="blackbox-http", service="elasticsearch"}[<1m>])) == 0',
+            f"""
+max by (service, env) (max_over_time(probe_success{{job="blackbox-http", service="elasticsearch"}}[<1m>])) == 0
+{SINCE_START.format("3m")}
+""",
             hold="1m",
             summary="Elasticsearch does not answer.",
             description="Logs and traces cannot be stored or searched; log records wait in the spool.",
