@@ -82,7 +82,7 @@ def _pending(stack: Stack, choice: Choice, supervisor: Supervisor) -> list[str]:
 
     def is_pending(name: str) -> bool:
         process = processes.get(name)
-        if process is None or process.state != "RUNNING" or not is_current(stack, choice, name):
+        if process is None or process.state not in ("RUNNING", "STARTING") or not is_current(stack, choice, name):
             return True
         return bool(ask(choice.chosen[name].component.probe, stack)) and not is_building(stack, choice, name)
 

@@ -1,0 +1,150 @@
+"""Starting, watching and stopping, with servers that start quickly."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from io import StringIO
+
+import psutil
+import pytest
+from redis import Redis
+from rich.console import Console
+
+from app.core.ports import LOOPBACK
+from app.stack.down import down
+from app.stack.errors import StackError
+from app.stack.status import native_status
+from app.stack.up import up
+from tests.support.stack import RunningStack, new_stack
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+def own() -> Iterator[RunningStack]:
+    """A stack that a test may stop."""
+    found = new_stack()
+    yield found
+    found.close()
+
+
+def _up(stack: RunningStack, *names: str) -> tuple[bool, str]:
+    output = StringIO()
+    changed = up(stack.declared, Console(file=output, width=160), names)
+    return changed, output.getvalue()
+
+
+def _redis(stack: RunningStack) -> Redis:
+    return Redis(port=stack.port("redis"), password=stack.secret("REDIS_PASSWORD"))
+
+
+def _processes_of(stack: RunningStack) -> list[psutil.Process]:
+    """All processes that name the stack's folder in their command line or work in it."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if str(stack.folder) in " ".join(process.cmdline()) or process.cwd().startswith(str(stack.folder)):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_a_second_start_is_a_no_op(own: RunningStack) -> None:
+    """With everything running nothing is restarted: the same process goes on, and `up` says that it had nothing to do."""
+    changed, lines = _up(own, "redis")
+    assert changed
+    assert "Redis  ready" in lines
+    pid = own.pid("redis")
+    assert _up(own, "redis") == (False, "")
+    assert own.pid("redis") == pid
+
+
+def test_stopping_leaves_no_process_and_no_socket_and_keeps_the_data(own: RunningStack) -> None:
+    """After `down` nothing of the stack is left but its data, and the next start goes on with it."""
+    own.need("redis", "blackbox")
+    with _redis(own) as client:
+        client.set("kept", "yes")
+    socket_file = own.declared.paths.supervisor_socket
+    assert socket_file.exists()
+    assert down(own.declared, Console(quiet=True))
+    assert _processes_of(own) == []
+    assert not socket_file.exists()
+    assert not down(own.declared, Console(quiet=True))
+    own.need("redis")
+    with _redis(own) as client:
+        assert client.get("kept") == b"yes"
+
+
+def test_what_dies_is_started_again_and_counted(own: RunningStack) -> None:
+    """After kill -9 the supervisor brings the server back, and `status` tells of one restart."""
+    own.need("redis")
+    old = own.kill("redis")
+    wait_until("another Redis process", lambda: own.is_ready("redis") and own.pid("redis") != old, 30)
+    (status,) = [line for line in native_status(own.declared) if line.name == "redis"]
+    assert (status.state, status.restarts) == ("healthy", 1)
+
+
+def test_a_changed_setting_restarts_only_what_it_concerns(own: RunningStack) -> None:
+    """With another Redis password Redis and its exporter are restarted with it, and PostgreSQL runs on."""
+    own.need("redis_exporter", "postgres")
+    redis, postgres = own.pid("redis"), own.pid("postgres")
+    env_file = own.declared.paths.env_file
+    text = env_file.read_text()
+    env_file.write_text(text.replace(own.secret("REDIS_PASSWORD"), "another-password-0123456789"))
+    command = [sys.executable, "-m", "app.cli", "up", "redis_exporter", "postgres", "--mode", "native"]
+    environment = own.environment | {"REDIS_PASSWORD": ""}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert own.pid("postgres") == postgres
+    assert own.pid("redis") != redis
+    with Redis(port=own.port("redis"), password="another-password-0123456789") as client:
+        assert client.ping()
+
+
+def test_a_taken_port_is_said_before_anything_starts(own: RunningStack) -> None:
+    """Somebody else's listener is named, and no half a stack is left running."""
+    with socket.create_server((LOOPBACK, own.port("redis"))), pytest.raises(StackError) as caught:
+        own.need("redis", "blackbox")
+    assert f"Port in use: {own.port('redis')} (redis) by" in str(caught.value)
+    assert f"(pid {os.getpid()})" in str(caught.value)
+    assert _processes_of(own) == []
+
+
+def test_a_server_that_can_not_start_is_reported_with_its_last_words(own: RunningStack) -> None:
+    """A broken configuration ends in the component's name and the end of its log; what did start keeps running."""
+    own.need("blackbox")
+    data = own.declared.paths.data / "redis"
+    data.mkdir(exist_ok=True)
+    (data / "appendonlydir").write_text("not a folder")
+    with pytest.raises(StackError, match=r"Redis keeps ending right after its start(.|\n)*appendonlydir") as caught:
+        own.need("redis")
+    assert "What did start keeps running" in str(caught.value)
+    assert own.is_ready("blackbox")
+
+
+def test_the_command_detaches(own: RunningStack) -> None:
+    """`nobet up` returns although the servers go on, even when its output is a pipe that is read to the end."""
+    command = [sys.executable, "-m", "app.cli", "up", "redis", "--mode", "native"]
+    done = subprocess.run(command, env=own.environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert own.is_ready("redis")
+    report = subprocess.run(
+        [sys.executable, "-m", "app.cli", "status", "--json", "--mode", "native"],
+        env=own.environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert report.returncode == 1  # not everything that is required runs
+    redis = next(item for item in json.loads(report.stdout)["components"] if item["name"] == "redis")
+    assert redis["state"] == "healthy"
+    assert redis["memory_bytes"] > 0
+
+
+def test_secrets_are_in_no_command_line_of_a_running_server(own: RunningStack) -> None:
+    """The process list of a running stack shows no password."""
+    own.need("postgres_exporter", "redis_exporter")
+    lines = "\n".join(" ".join(process.cmdline()) for process in _processes_of(own))
+    assert "redis-server" in lines
+    for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "METRICS_TOKEN"):
+        assert own.secret(name) not in lines
