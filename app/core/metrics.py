@@ -12,20 +12,23 @@ import time
 from functools import cache
 from typing import Any, Final, TypeVar, cast
 
-from app.core.config import get_settings
+from app.core.config import ConfigError, get_settings
 from app.core.telemetry.metrics import METRICS, Metric
 
-_shared = get_settings().prometheus_multiproc_dir
+try:
+    _shared = get_settings().prometheus_multiproc_dir
+except ConfigError:  # said in one sentence by whoever starts the process, not in the traceback of an import
+    _shared = None
 if _shared is not None:
     # prometheus_client decides when it is first imported, so the folder must be known before.
     _shared.mkdir(parents=True, exist_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_shared)
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics  # noqa: E402
-from prometheus_client.exposition import choose_encoder  # noqa: E402
-from prometheus_client.registry import Collector  # noqa: E402
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 
-from app.core.worker_metrics import ExemplarStore, WorkerFiles, with_exemplars  # noqa: E402
+from app.core.worker_metrics import ExemplarStore, WorkerFiles, with_exemplars
 
 disable_created_metrics()  # a second series for each counter, which no rule or panel asks for
 

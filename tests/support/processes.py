@@ -1,4 +1,4 @@
-"""Our services as processes of their own: uvicorn with an environment that depends on nothing but what the test says."""
+"""Our services as processes of their own, started as the stack starts them, with an environment that only the test decides."""
 
 import os
 import signal
@@ -15,6 +15,7 @@ from tests.support.records import spooled
 from tests.support.waiting import wait_until
 
 CHECKOUT: Final = Path(__file__).parents[2]
+TARGETS: Final = {"app": "app.main:app", "voice": "app.voice.main:app"}
 START_SECONDS: Final = 60
 STOP_SECONDS: Final = 20
 
@@ -34,26 +35,23 @@ def bare_environment(**variables: str) -> dict[str, str]:
 class Service:
     """One service, in a folder of its own, for as long as the block lasts."""
 
-    def __init__(self, module: str, folder: Path, *, workers: int = 1, port: int | None = None, **variables: str) -> None:
+    def __init__(self, name: str, folder: Path, *, workers: int = 1, port: int | None = None, **variables: str) -> None:
         self.port: Final = port or free_port()
         self.url: Final = f"http://127.0.0.1:{self.port}"
         self.spool: Final = folder / "spool"
         self.output: Final = folder / "output.log"
-        self._module: Final = module
+        self._name: Final = name
         self._folder: Final = folder
         self._workers: Final = workers
         folder.mkdir(parents=True, exist_ok=True)
-        shared = folder / "metrics"
-        shared.mkdir(exist_ok=True)
         defaults = {"SPOOL_DIR": str(self.spool), "ENVIRONMENT": "test", "LOG_LEVEL": "DEBUG", "VOICE_URL": "", "HEALTH_CACHE_SECONDS": "0"}
-        several = {"PROMETHEUS_MULTIPROC_DIR": str(shared)} if workers > 1 else {}
-        self._environment: Final = bare_environment(**{**defaults, **several, **variables})
+        self._environment: Final = bare_environment(**{**defaults, **variables})
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
         """Start it and wait until it answers."""
-        command = [sys.executable, "-m", "uvicorn", self._module, "--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--loop", "uvloop", "--workers", str(self._workers)]
+        command = [sys.executable, "-m", "app.core.serve", TARGETS[self._name], "--service", self._name]
+        command += ["--port", str(self.port), "--workers", str(self._workers)]
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
                 command,
@@ -65,10 +63,10 @@ class Service:
                 start_new_session=True,
             )
         try:
-            wait_until(f"{self._module} answers", self._answers, START_SECONDS)
+            wait_until(f"{self._name} answers", self._answers, START_SECONDS)
         except AssertionError:
             self.stop()
-            raise AssertionError(f"{self._module} did not start:\n{self.output.read_text()[-3000:]}") from None
+            raise AssertionError(f"{self._name} did not start:\n{self.output.read_text()[-3000:]}") from None
         return self
 
     def stop(self) -> None:

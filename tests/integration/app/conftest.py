@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import stack as shared_stack
 from tests.support.processes import CHECKOUT, Service, bare_environment
 from tests.support.servers import Postgres, RedisServer
+from tests.support.stack import RunningStack
 
 StartService = Callable[..., Service]
+
+stack = shared_stack.stack  # the session's fixture
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,8 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def _postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    server = Postgres(tmp_path_factory.mktemp("postgres")).start()
+def _postgres(stack: RunningStack) -> Postgres:
+    server = Postgres(stack)
     done = subprocess.run(
         [sys.executable, "-m", "alembic", "upgrade", "head"],
         cwd=CHECKOUT,
@@ -34,8 +38,7 @@ def _postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    yield server
-    server.stop()
+    return server
 
 
 @pytest.fixture
@@ -47,10 +50,8 @@ def postgres(_postgres: Postgres) -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def _redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis")).start()
-    yield server
-    server.stop()
+def _redis(stack: RunningStack) -> RedisServer:
+    return RedisServer(stack)
 
 
 @pytest.fixture
@@ -66,8 +67,7 @@ def start(tmp_path: Path) -> Iterator[StartService]:
     running: list[Service] = []
 
     def start_one(name: str, **options: object) -> Service:
-        module = {"app": "app.main:app", "voice": "app.voice.main:app"}[name]
-        service = Service(module, tmp_path / f"{name}{len(running)}", **options)  # type: ignore[arg-type]
+        service = Service(name, tmp_path / f"{name}{len(running)}", **options)  # type: ignore[arg-type]
         running.append(service)
         return service.start()
 

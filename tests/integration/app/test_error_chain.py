@@ -1,0 +1,106 @@
+"""What reaches the error tracker. The receiver is a stand-in for a Sentry-compatible server (tests/support/sentry_sink.py)."""
+
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from tests.support.backend import sample
+from tests.support.processes import Service
+from tests.support.sentry_sink import SentrySink
+from tests.support.servers import Postgres
+from tests.support.waiting import wait_until
+
+StartService = Callable[..., Service]
+
+WANTED = {"user_id": "42", "topic": "a topic that nobody may see"}
+
+
+@pytest.fixture
+def sink() -> Iterator[SentrySink]:
+    """A fresh receiver."""
+    with SentrySink() as receiver:
+        yield receiver
+
+
+def _settled(app: Service, sink: SentrySink) -> None:
+    """All events up to now have arrived: one that was caused last is there, and events are sent in order."""
+    app.get("/debug", "last")
+    wait_until("the last event arrives", lambda: sink.of("last"))
+
+
+@pytest.mark.req(
+    "ERR-01", "ERR-02", "ERR-04", "COR-09", "SEB-01", "SEB-02", "SEB-06", "SEB-09", "SEB-11", "SEB-23", "LOG-23", "HTM-03", "J-09"
+)
+@pytest.mark.parametrize("path", ["/crash", "/debug"])
+def test_a_crash_is_one_record_one_event_and_one_count(start: StartService, sink: SentrySink, path: str) -> None:
+    """One terminal record, one event with the id, the steps before it and no local values, one error counted."""
+    app = start("app", SENTRY_DSN=sink.dsn)
+    assert app.get(path, "boom").status_code == 500
+    (event,) = wait_until("the event arrives", lambda: sink.of("boom"))
+    _settled(app, sink)
+    assert len(sink.of("boom")) == 1
+    assert app.events("boom") == ["http.request.started", "http.request.failed"]
+    assert sample(app.get("/metrics").text, "http_requests_errors_total", endpoint=path, status_code="500") >= 1
+    (exception,) = event["exception"]["values"]
+    assert (exception["type"], event["environment"], event["release"]) == ("ZeroDivisionError", "test", "nobet@0.1.0")
+    assert any("GET" in crumb["message"] for crumb in event["breadcrumbs"]["values"])
+    assert all("vars" not in frame for frame in exception["stacktrace"]["frames"])
+
+
+@pytest.mark.req("SEB-19", "DBQ-03", "J-01", "COR-09")
+def test_a_feed_that_fails_for_the_database_is_one_event(postgres: Postgres, start: StartService, sink: SentrySink) -> None:
+    """Three layers log the failure, one event tells it, with the id and without the password."""
+    app = start("app", DATABASE_URL=postgres.url, SENTRY_DSN=sink.dsn)
+    postgres.stop()
+    assert app.get("/feed", "abc123").status_code == 500
+    wait_until("the event arrives", lambda: sink.of("abc123"))
+    _settled(app, sink)
+    (event,) = sink.of("abc123")
+    assert [crumb["message"] for crumb in event["breadcrumbs"]["values"]][-1] == "Feed requested"
+    assert postgres.password not in str(sink.events)
+
+
+@pytest.mark.req("SEB-12", "LOG-30", "J-08", "ERR-07", "ERR-10")
+def test_what_clients_do_wrong_is_no_event(postgres: Postgres, start: StartService, sink: SentrySink) -> None:
+    """400, 404, 405 and 204 report nothing."""
+    app = start("app", DATABASE_URL=postgres.url, SENTRY_DSN=sink.dsn)
+    postgres.ask("INSERT INTO posts (author_id, title, body, created_at) VALUES ('7', 'a', 'b', now())")
+    assert [app.get(path).status_code for path in ("/feed?limit=x", "/nowhere", "/posts/99")] == [400, 404, 404]
+    assert httpx.delete(f"{app.url}/posts/1", trust_env=False).status_code == 204
+    assert httpx.delete(f"{app.url}/feed", trust_env=False).status_code == 405
+    _settled(app, sink)
+    assert {event["tags"]["event_id"] for event in sink.events} == {"last"}
+
+
+@pytest.mark.req("SEB-12")
+def test_a_status_that_is_listed_is_an_event(start: StartService, sink: SentrySink) -> None:
+    """With 404 among SENTRY_FAILED_STATUS_CODES a missing page is reported."""
+    app = start("app", SENTRY_DSN=sink.dsn, SENTRY_FAILED_STATUS_CODES="500-599,404")
+    assert app.get("/nowhere", "listed").status_code == 404
+    wait_until("the event arrives", lambda: sink.of("listed"))
+
+
+@pytest.mark.req("SEB-18", "J-06", "SEB-15", "PRV-02")
+def test_time_outs_of_the_suggestion_service_are_one_issue(start: StartService, sink: SentrySink) -> None:
+    """Each time-out is one event of the same text, with user and id; what was asked for is in none."""
+    voice = start("voice", VOICE_HANG_SHARE="1")
+    app = start("app", VOICE_URL=voice.url, VOICE_TIMEOUT_SECONDS="0.3", SENTRY_DSN=sink.dsn)
+    for number in range(3):
+        answer = httpx.post(f"{app.url}/suggest", json=WANTED, headers={"X-Event-ID": f"t{number}"}, timeout=30, trust_env=False)
+        assert answer.status_code == 502
+    _settled(app, sink)
+    events = [event for number in range(3) for event in sink.of(f"t{number}")]
+    texts = {(event.get("logentry") or {}).get("message") or event.get("message") for event in events}
+    assert (len(events), len(texts)) == (3, 1)
+    assert {event["user"]["id"] for event in events} == {"42"}
+    assert WANTED["topic"] not in str(sink.events)
+
+
+@pytest.mark.req("SEB-21", "LOG-25")
+def test_a_dead_error_tracker_changes_no_answer(start: StartService) -> None:
+    """With nobody behind the DSN the answers are the same, and the process ends in order."""
+    app = start("app", SENTRY_DSN="http://public@127.0.0.1:1/1")
+    assert [app.get(path).status_code for path in ("/crash", "/feed", "/crash")] == [500, 200, 500]
+    app.stop()
+    assert [record["event"] for record in app.records() if record.get("event") == "app.stopped"] == ["app.stopped"]
