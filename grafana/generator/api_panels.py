@@ -91,7 +91,7 @@ def traffic() -> list[s.Panel]:
         "ops",
         s.query(f"sum by (exception_type) (rate(http_exceptions_total{{{s.SELECT}}}{RANGE}))", "{{exception_type}}"),
         empty="No exceptions",
-    ).data_links([s.logs_link("Log records", 'error_type:"${__field.labels.exception_type}" AND environment:"${env}"')])
+    ).data_links([s.logs_link("Log records", 'error_type:"${__field.labels.exception_type}"')])
     errors = (
         logs.Panel()
         .title("Latest errors")
@@ -99,7 +99,7 @@ def traffic() -> list[s.Panel]:
         .datasource(s.LOGS)
         .with_target(
             es.Dataquery()
-            .query('log_level:(error OR critical) AND service_name:${service:lucene} AND environment:"$env"')
+            .query("log_level:(error OR critical) AND service_name:${service:lucene}")
             .time_field("timestamp")
             .metrics([es.Logs().id("1")])
             .datasource(s.LOGS)

@@ -9,7 +9,7 @@ from grafana_foundation_sdk.models import prometheus as pm
 from grafana.generator import shared as s
 from grafana.generator.api_queries import RANGE, REQUESTS, quantile, share_under
 
-_ENDPOINT_LOGS: Final = 'endpoint:"${__field.labels.endpoint}" AND environment:"${env}"'
+_ENDPOINT_LOGS: Final = 'endpoint:"${__field.labels.endpoint}"'
 
 
 def duration() -> list[s.Panel]:
@@ -57,7 +57,7 @@ def duration() -> list[s.Panel]:
             "{{operation}}",
         ),
         empty="No queries",
-    ).data_links([s.logs_link("Slow queries", 'event:"db.query.slow" AND environment:"${env}"')])
+    ).data_links([s.logs_link("Slow queries", 'event:"db.query.slow"')])
     return [
         s.lines(percentiles, (0.2, s.WELL), (0.5, s.NEAR), (1, s.BEYOND)),
         spread,
@@ -126,6 +126,6 @@ def _endpoint_table() -> table.Panel:
     for name, unit in units.items():
         panel.override_by_name(name, [dm.DynamicConfigValue("unit", unit), dm.DynamicConfigValue("decimals", 2)])
     # A table's links know the row, not the labels.
-    link = s.logs_link("Log records", 'endpoint:"${__value.text}" AND environment:"${env}"').build()
+    link = s.logs_link("Log records", 'endpoint:"${__value.text}"').build()
     panel.override_by_name("Endpoint", [dm.DynamicConfigValue("links", [{"title": link.title, "url": link.url}])])
     return panel
