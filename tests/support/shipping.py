@@ -1,0 +1,263 @@
+"""The shipper as a process, a producer that remembers what it wrote, and the oracle that compares both ends."""
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import orjson
+from elasticsearch import Elasticsearch
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.core.config import load_settings
+from app.core.ports import PORTS
+from app.core.records import timestamp
+from app.core.spool import SpoolWriter
+from app.shipper import setup
+from tests.support.processes import bare_environment, free_port
+from tests.support.stack import RunningStack
+from tests.support.waiting import wait_until
+
+START_SECONDS: Final = 60
+ARRIVAL_SECONDS: Final = 180
+PRODUCER: Final = "tests.producer"
+
+
+class Producer:
+    """Writes records with unique ids and payloads that follow from the id. What `write` returned is an obligation."""
+
+    def __init__(self, spool: Path, seed: int, *, segment_bytes: int = 20_000) -> None:
+        self._writer = SpoolWriter(spool, "app", segment_bytes=segment_bytes, max_bytes=1 << 32)
+        self._random = random.Random(seed)
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.written: list[str] = []
+
+    def write(self, count: int = 1) -> None:
+        """Write some records."""
+        for _ in range(count):
+            ident = f"{self._random.getrandbits(128):032x}"
+            line = orjson.dumps(record_of(ident))
+            assert self._writer.append(line + b"\n")
+            self.written.append(ident)
+
+    @contextmanager
+    def writing(self, per_round: int = 20) -> Iterator[None]:
+        """As long as the block lasts, write in the background."""
+        self._thread = threading.Thread(target=self._run, args=(per_round,), daemon=True)
+        self._thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            self._thread.join(10)
+            self._stop.clear()
+
+    def close(self) -> None:
+        """Let the segment go."""
+        self._writer.close()
+
+    def _run(self, per_round: int) -> None:
+        while not self._stop.wait(0.02):
+            self.write(per_round)
+
+
+def payload_of(ident: str) -> str:
+    """What the record of this id says; Turkish, quoted and odd on purpose."""
+    digest = hashlib.sha256(ident.encode()).hexdigest()
+    return f'ışık "{digest}" \\ \t{"x" * (int(digest[:2], 16))}'
+
+
+def record_of(ident: str) -> dict[str, Any]:
+    """A record in the order and form of the logger's."""
+    return {
+        "timestamp": timestamp(),
+        "level": "INFO",
+        "log_level": "info",
+        "service_name": "app",
+        "logger": PRODUCER,
+        "message": payload_of(ident),
+        "request_id": ident,
+    }
+
+
+class Shipping:
+    """A spool, index names and a shipper process of one test's own."""
+
+    def __init__(self, stack: RunningStack, folder: Path) -> None:
+        self.stack: Final = stack
+        self.seed: Final = int(os.environ.get("SHIPPING_SEED", "") or random.randrange(1 << 32))
+        print(f"SHIPPING_SEED={self.seed}")
+        self.spool: Final = folder / "spool"
+        self.spool.mkdir(parents=True)
+        self.output: Final = folder / "shipper.log"
+        self.name: Final = f"t{uuid.uuid4().hex[:10]}"
+        self.prefix: Final = f"logs-{self.name}"
+        self.dead: Final = f"dead-{self.name}"
+        self.url: Final = stack.url("elasticsearch")
+        self.admin: Final = Elasticsearch(self.url, basic_auth=stack.sign_in("admin"), request_timeout=30)
+        self.producer: Final = Producer(self.spool, self.seed)
+        self.process: subprocess.Popen[bytes] | None = None
+        self._offset = _free_offset()
+        self.overrides: dict[str, str] = {}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the shipper's process is told."""
+        return bare_environment(
+            **{
+                "SPOOL_DIR": str(self.spool),
+                "ELASTICSEARCH_URL": self.url,
+                "ELASTICSEARCH_SHIPPER_PASSWORD": self.stack.sign_in("shipper")[1],
+                "LOG_INDEX_PREFIX": self.prefix,
+                "LOG_STDOUT": "false",
+                "ENVIRONMENT": "test",
+                "STACK_PORT_OFFSET": str(self._offset),
+                "SHIPPER_POLL_SECONDS": "0.1",
+                "SHIPPER_BACKOFF_MAX_SECONDS": "0.5",
+                "SHIPPER_BATCH_DOCS": "500",
+                **self.overrides,
+            }
+        )
+
+    def set_up(self) -> None:
+        """Put this test's index templates in place."""
+        settings = load_settings(
+            elasticsearch_url=self.url, elasticsearch_admin_password=self.stack.sign_in("admin")[1], log_index_prefix=self.prefix
+        )
+        assert setup.run(settings) == 0
+
+    def start(self, **overrides: str) -> None:
+        """Start the shipper and wait until it answers."""
+        self.overrides = overrides
+        self.process = self.spawn()
+        wait_until("the shipper serves metrics", self.metrics, START_SECONDS)
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        """Start a shipper process and look no further."""
+        with self.output.open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", "app.shipper"],
+                env=self.environment,
+                cwd=self.spool.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+
+    def kill(self, number: int = signal.SIGKILL) -> int:
+        """End the shipper; returns its exit code."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        code = self.process.wait(30)
+        self.process = None
+        return code
+
+    def metrics(self) -> dict[str, float]:
+        """The shipper's metrics, `name` or `name{label value}`."""
+        answer = httpx.get(f"http://127.0.0.1:{PORTS['shipper'] + self._offset}/metrics", timeout=5, trust_env=False)
+        found = {}
+        for family in text_string_to_metric_families(answer.raise_for_status().text):
+            for sample in family.samples:
+                labels = ",".join(sample.labels.values())
+                found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+        return found
+
+    def health(self) -> httpx.Response:
+        """The shipper's answer to a health check."""
+        return httpx.get(f"http://127.0.0.1:{PORTS['shipper'] + self._offset}/health", timeout=5, trust_env=False)
+
+    def count(self, prefix: str | None = None) -> int:
+        """Documents in the indices that begin so (default: the logs)."""
+        pattern = f"{prefix or self.prefix}-*"
+        self.admin.indices.refresh(index=pattern, ignore_unavailable=True, allow_no_indices=True)
+        return int(self.admin.count(index=pattern, ignore_unavailable=True, allow_no_indices=True)["count"])
+
+    def documents(self, **term: str) -> list[dict[str, Any]]:
+        """The log documents with a field's value, all of them."""
+        page = self.admin.search(index=f"{self.prefix}-*", query={"term": term}, size=10_000, scroll="1m", ignore_unavailable=True)
+        found: list[dict[str, Any]] = []
+        while hits := page["hits"]["hits"]:
+            found += [hit["_source"] for hit in hits]
+            page = self.admin.scroll(scroll_id=page["_scroll_id"], scroll="1m")
+        self.admin.clear_scroll(scroll_id=page["_scroll_id"])
+        return found
+
+    def arrived(self) -> set[str]:
+        """The ids of the producer's records that are in Elasticsearch."""
+        self.count()
+        return {str(document["request_id"]) for document in self.documents(logger=PRODUCER)}
+
+    def dead_letters(self) -> list[dict[str, Any]]:
+        """All dead letters of this test."""
+        self.count(self.dead)
+        hits = self.admin.search(index=f"{self.dead}-*", size=1000, ignore_unavailable=True, allow_no_indices=True)["hits"]["hits"]
+        return [hit["_source"] for hit in hits]
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """The shipper's own records of one event that arrived."""
+        self.count()
+        return self.documents(event=name)
+
+    def wait_drained(self, timeout: float = ARRIVAL_SECONDS) -> None:
+        """Wait until nothing of what was written is missing in the store's answers, and the spool is empty of it."""
+        wait_until("the backlog is delivered", lambda: self.metrics()["shipper_backlog_records"] == 0, timeout)
+
+    def check_oracle(self, *, dead: int = 0, lost_to_damage: frozenset[str] = frozenset()) -> None:
+        """Every obligation arrived once and unharmed, nothing else did, and the counters tell the truth."""
+        self.producer.write()  # a fresh event still flows from end to end
+        last = self.producer.written[-1]
+        wait_until("a fresh event arrives", lambda: self.count() and self.documents(request_id=last), ARRIVAL_SECONDS)
+        self.wait_drained()
+        found = self.documents(logger=PRODUCER) if self.count() else []
+        arrived = Counter(document["request_id"] for document in found)
+        expected = set(self.producer.written) - lost_to_damage
+        assert expected - arrived.keys() == set(), "obligations that did not arrive"
+        assert arrived.keys() - set(self.producer.written) == set(), "documents that nobody wrote"
+        assert [ident for ident, times in arrived.items() if times > 1] == [], "documents that are there twice"
+        assert [document for document in found if document["message"] != payload_of(document["request_id"])] == []
+        assert self.count(self.dead) == dead
+        self._check_counters()
+
+    def _check_counters(self) -> None:
+        """The store's own counts equal the shipper's: what is indexed and dead was counted once each, over every life of the process."""
+
+        def agree() -> bool:
+            metrics = self.metrics()
+            buried = sum(value for name, value in metrics.items() if name.startswith("shipper_records_dead_total"))
+            return (metrics["shipper_records_indexed_total"], buried, metrics["shipper_backlog_records"]) == (
+                self.count(),
+                self.count(self.dead),
+                0,
+            )
+
+        wait_until("the counters equal what the store holds", agree, 20)
+
+    def close(self) -> None:
+        """End what runs and remove the indices."""
+        self.producer.close()
+        if self.process is not None:
+            self.kill()
+        names = list(self.admin.indices.get(index=f"{self.prefix}-*,{self.dead}-*", features="settings", ignore_unavailable=True).body)
+        if names:
+            self.admin.indices.delete(index=names)
+        for template in (self.prefix, self.dead):
+            self.admin.options(ignore_status=404).indices.delete_index_template(name=template)
+        self.admin.close()
+
+
+def _free_offset() -> int:
+    """An offset at which the shipper's port is free."""
+    while not 0 < (offset := free_port() - PORTS["shipper"]) <= 40_000:
+        pass
+    return offset
