@@ -96,7 +96,7 @@ def clean(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would go.")] = False,
 ) -> None:
-    """Remove the state of the native stack: data, logs, downloads. `.env` stays."""
+    """Stop the native stack and remove its state: data, logs, downloads. `.env` stays."""
     from app.stack.clean import clean as remove
     from app.stack.clean import what_would_go
 
@@ -106,7 +106,7 @@ def clean(
         sys.stdout.write(f"{size / 1024**2:9.1f} MiB  {path}\n")
     if not entries:
         sys.stdout.write(f"Nothing to remove in {stack.paths.root}.\n")
-    elif not dry_run and (yes or typer.confirm("Remove all of this?")):
+    elif not dry_run and (yes or typer.confirm("Stop the stack and remove all of this?")):
         remove(stack)
         sys.stdout.write("Removed. `make up` starts anew.\n")
 

@@ -3,9 +3,10 @@
 import shutil
 from pathlib import Path
 
-from app.stack.errors import StackError
+from rich.console import Console
+
+from app.stack.down import down
 from app.stack.stack import Stack
-from app.stack.supervisor import Supervisor
 
 
 def what_would_go(stack: Stack) -> list[tuple[Path, int]]:
@@ -15,9 +16,8 @@ def what_would_go(stack: Stack) -> list[tuple[Path, int]]:
 
 
 def clean(stack: Stack) -> None:
-    """Remove the folders. Raises StackError when the stack runs."""
-    if Supervisor(stack.paths).is_running():
-        raise StackError("The stack runs. Stop it first: make down")
+    """Stop the stack and remove the folders. Raises StackError when something does not stop."""
+    down(stack, Console(quiet=True))
     for path, _size_in_bytes in what_would_go(stack):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

@@ -1,7 +1,7 @@
 """From a component's declaration to what is really run."""
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.stack.environment import environment
@@ -10,6 +10,7 @@ from app.stack.install.tools import java_home
 from app.stack.model import Component, Go, Maven, Own, Source
 from app.stack.privileges import as_ordinary_user, with_share
 from app.stack.stack import Stack
+from app.stack.strays import MARK
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,6 @@ class Command:
     argv: list[str]
     env: dict[str, str]
     folder: Path
-    secret_values: frozenset[str] = field(default_factory=frozenset)
 
 
 def command_of(stack: Stack, component: Component, source: Source) -> Command:
@@ -51,7 +51,9 @@ def _launcher(stack: Stack, component: Component) -> list[str]:
 
 def _server_environment(stack: Stack, component: Component, source: Source, home: Path) -> dict[str, str]:
     libraries = library_path(home)
-    env = {"LD_LIBRARY_PATH": libraries} if libraries else {}
+    env = {MARK: str(stack.paths.root)}
+    if libraries:
+        env["LD_LIBRARY_PATH"] = libraries
     if component.background:
         env["PYTHONPATH"] = stack.expand("{checkout}")
     if isinstance(source, Maven):

@@ -1,18 +1,15 @@
 """`nobet down`: stops everything in reverse order and leaves nothing running; the data stays."""
 
-import os
-import signal
 import time
-from contextlib import suppress
 from typing import Final
 
 from rich.console import Console
 
 from app.stack.components import COMPONENTS
-from app.stack.launch import group_members
 from app.stack.order import waves
 from app.stack.progress import Progress, progress
 from app.stack.stack import Stack
+from app.stack.strays import end_strays
 from app.stack.supervisor import Process, Supervisor
 from app.stack.up import one_at_a_time
 
@@ -25,19 +22,25 @@ _MARGIN_SECONDS: Final = 5.0
 def down(stack: Stack, console: Console) -> bool:
     """Stop all components, then the supervisor. Returns False when nothing ran. Raises StackError when something stays."""
     supervisor = Supervisor(stack.paths)
-    if not supervisor.is_running():
-        stack.paths.supervisor_socket.unlink(missing_ok=True)
+    if not stack.paths.run.is_dir():
         return False
     with one_at_a_time(stack):
-        running = {name: process for name, process in supervisor.processes().items() if process.state in _LIVE}
-        groups = {process.pid for process in running.values() if process.pid}
-        titles = {name: COMPONENTS[name].title for name in running if name in COMPONENTS}
-        with progress(console, titles) as display:
-            for wave in reversed(waves(COMPONENTS[name] for name in titles)):
-                _stop_wave(supervisor, wave, display)
-        supervisor.shut_down()
-        _end_strays(groups)
-    return True
+        supervised = supervisor.is_running()
+        if supervised:
+            _stop_all(supervisor, console)
+            supervisor.shut_down()
+        stack.paths.supervisor_socket.unlink(missing_ok=True)
+        strays = end_strays(stack.paths)
+        if strays:
+            console.print(f"Ended {strays} processes that nobody supervised any more.", highlight=False)
+    return supervised or strays > 0
+
+
+def _stop_all(supervisor: Supervisor, console: Console) -> None:
+    titles = {name: COMPONENTS[name].title for name, process in supervisor.processes().items() if _lives(process) and name in COMPONENTS}
+    with progress(console, titles) as display:
+        for wave in reversed(waves(COMPONENTS[name] for name in titles)):
+            _stop_wave(supervisor, wave, display)
 
 
 def _stop_wave(supervisor: Supervisor, names: list[str], display: Progress) -> None:
@@ -59,11 +62,3 @@ def _stop_wave(supervisor: Supervisor, names: list[str], display: Progress) -> N
 
 def _lives(process: Process | None) -> bool:
     return process is not None and process.state in _LIVE
-
-
-def _end_strays(groups: set[int]) -> None:
-    """End what is left of the programs' process groups; normally nothing is."""
-    for group in groups:
-        if group_members(group):
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(group, signal.SIGKILL)

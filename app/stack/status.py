@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from app.stack.bring_up import log_tail
 from app.stack.choose import Choice, choose
 from app.stack.components import COMPONENTS
 from app.stack.memory import tree_bytes
@@ -99,9 +100,15 @@ def _state(stack: Stack, choice: Choice, name: str, process: Process | None) -> 
     if process.state in ("FATAL", "BACKOFF"):
         return "failed", f"{process.reason}; see {stack.paths.log_file(name)}"
     if is_building(stack, choice, name):
-        return "building", "being built from source; starts by itself"
+        return _build_state(stack, name)
     reason = ask(COMPONENTS[name].probe, stack)
     if not reason:
         return HEALTHY, "" if is_current(stack, choice, name) else "outdated: make up applies changes"
     starting = process.now - process.started < COMPONENTS[name].ready_seconds
     return ("starting" if starting else "unhealthy"), reason
+
+
+def _build_state(stack: Stack, name: str) -> tuple[str, str]:
+    """Whether the build goes on or failed: the launcher's last line says it."""
+    last = " ".join(log_tail(stack.paths.log_file(name), 1))
+    return ("failed", f"{last} (it tries again)") if " failed: " in last else ("building", "starts by itself when it is built")

@@ -22,6 +22,7 @@ from app.stack.probes import ask
 from app.stack.progress import progress
 from app.stack.render_servers import render_all
 from app.stack.stack import Stack
+from app.stack.strays import end_strays
 from app.stack.supervisor import Supervisor
 
 _INSTALL_BYTES: Final = 3 * 1024**3
@@ -45,7 +46,9 @@ def up(stack: Stack, console: Console, names: Collection[str] | None = None) -> 
         pending = _pending(stack, choice, supervisor)
         if not pending:
             return False
-        _check_disk(stack, choice)
+        check_disk(stack, choice)
+        if not supervisor.is_running() and (strays := end_strays(stack.paths)):
+            console.print(f"Ended {strays} processes that a killed supervisor had left behind.", highlight=False)
         running = {name for name, process in supervisor.processes().items() if process.state in ("RUNNING", "STARTING")}
         check_ports(stack, [chosen.component for name, chosen in choice.chosen.items() if name not in running])
         supervisor.boot()
@@ -103,7 +106,8 @@ def is_building(stack: Stack, choice: Choice, name: str) -> bool:
     return chosen.component.background and not home_of(chosen.source, chosen.component, stack.paths.cache).is_dir()
 
 
-def _check_disk(stack: Stack, choice: Choice) -> None:
+def check_disk(stack: Stack, choice: Choice) -> None:
+    """Raise StackError when there is not enough room to install, or with everything cached to start."""
     installing = [
         chosen.component.title for chosen in choice.chosen.values() if not is_installed(chosen.source, chosen.component, stack.paths.cache)
     ]

@@ -148,3 +148,17 @@ def test_secrets_are_in_no_command_line_of_a_running_server(own: RunningStack) -
     assert "redis-server" in lines
     for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "METRICS_TOKEN"):
         assert own.secret(name) not in lines
+
+
+def test_a_killed_supervisor_does_not_leave_the_ports_taken(own: RunningStack) -> None:
+    """After kill -9 of the supervisor its programs run on without one; the next start ends them and goes on as usual."""
+    own.need("redis", "blackbox")
+    old = own.pid("redis")
+    supervisor = psutil.Process(int((own.declared.paths.run / "supervisord.pid").read_text()))
+    supervisor.kill()
+    wait_until("the supervisor's end", lambda: not supervisor.is_running())
+    assert psutil.pid_exists(old)
+    _changed, lines = _up(own, "redis", "blackbox")
+    assert "Ended 2 processes that a killed supervisor had left behind." in lines
+    assert own.is_ready("redis")
+    assert own.pid("redis") != old
