@@ -1,12 +1,23 @@
 """What all tests share: settings that no local .env touches, and the map from requirement rows to tests."""
 
+import signal
 from collections import defaultdict
+from types import FrameType
 
 import pytest
 
 from app.core.config import Settings
 
 Settings.model_config["env_file"] = None
+
+
+def pytest_configure() -> None:
+    """End on SIGTERM as on Ctrl-C: through the fixtures, which stop the servers that they started."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

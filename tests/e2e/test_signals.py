@@ -25,7 +25,7 @@ TRACES = {"app", "voice"}
 METRICS = {
     "app", "voice", "shipper", "prometheus", "alertmanager", "node", "postgres", "redis", "elasticsearch", "jaeger",
 }  # fmt: skip
-PROBED = {"app", "voice", "shipper", "prometheus", "alertmanager"}
+PROBED = {"app", "voice", "prometheus", "alertmanager", "elasticsearch", "jaeger", "inbox"}
 
 SIGNALS = [
     *((service, "logs") for service in sorted(LOGS)),
