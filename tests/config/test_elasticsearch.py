@@ -38,9 +38,10 @@ def test_the_shipper_can_only_add() -> None:
 
 
 def test_grafana_can_only_read() -> None:
-    """A stolen reader password changes nothing."""
+    """A stolen reader password changes nothing: documents, mappings and figures (`_cat/indices`) can be read, and that is all."""
     privileges = {privilege for entry in ROLES["nobet_reader"]["indices"] for privilege in entry["privileges"]}
-    assert privileges == {"read", "view_index_metadata"}
+    assert privileges == {"read", "view_index_metadata", "monitor"}
+    assert {privilege.rpartition("/")[0] for privilege in ROLES["nobet_reader"]["cluster"]} == {"cluster:monitor"}
 
 
 def test_jaeger_listens_where_the_table_says() -> None:
