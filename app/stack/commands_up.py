@@ -30,7 +30,8 @@ def run_up(stack: Stack, console: Console, mode: Mode, names: Collection[str] | 
     console.print(
         f"Up after {seconds_since(begin)}.\n" if changed else "Everything runs already; nothing to do.\n", style="bold", highlight=False
     )
-    print_up(console, stack, native_status(stack))
+    statuses = native_status(stack)
+    print_up(console, stack, [status for status in statuses if not names or status.state not in ("stopped", "skipped")])
 
 
 def run_down(stack: Stack, console: Console, mode: Mode) -> None:

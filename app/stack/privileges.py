@@ -5,6 +5,7 @@ owner and a folder under a private home is reached as well.
 """
 
 import os
+import pwd
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -13,7 +14,6 @@ from pathlib import Path
 
 from app.stack.errors import StackError
 
-_AS_SOMEBODY = ("unshare", "-U", "--map-user=1000", "--map-group=1000", "--")
 _PRIVATE_MOUNTS = ("unshare", "-U", "-r", "-m", "--")
 _MOUNT_AND_RUN = (
     'mount -t overlay overlay -o "lowerdir=$1:/usr/share" /usr/share || echo "no private /usr/share, pages of this server stay bare"; '
@@ -24,16 +24,19 @@ _MOUNT_AND_RUN = (
 def as_ordinary_user() -> list[str]:
     """What to put before a command that refuses to run as root: nothing for an ordinary user.
 
-    Raises StackError where the machine permits root no user namespace.
+    A user without a name (a bare number, as in some containers) is refused by PostgreSQL too, and helped the same way.
+    Raises StackError where the machine permits no user namespace.
     """
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 and _has_name(os.geteuid()):
         return []
-    if not _permitted(_AS_SOMEBODY):
+    nobody = _nobody()
+    prefix = ("unshare", "-U", f"--map-user={nobody.pw_uid}", f"--map-group={nobody.pw_gid}", "--")
+    if not _permitted(prefix):
         raise StackError(
             "PostgreSQL and Elasticsearch refuse to run as root, and this machine permits no user namespaces (unshare): "
             "run the stack as an ordinary user."
         )
-    return list(_AS_SOMEBODY)
+    return list(prefix)
 
 
 def with_share(folder: Path) -> list[str]:
@@ -41,6 +44,22 @@ def with_share(folder: Path) -> list[str]:
     if not folder.is_dir() or any(mark in str(folder) for mark in ":,\\") or not _permitted(_PRIVATE_MOUNTS):
         return []
     return [*_PRIVATE_MOUNTS, "sh", "-c", _MOUNT_AND_RUN, "sh", str(folder)]
+
+
+def _nobody() -> pwd.struct_passwd:
+    """A user that exists everywhere, is not root and owns nothing."""
+    try:
+        return pwd.getpwnam("nobody")
+    except KeyError:
+        return next(entry for entry in pwd.getpwall() if entry.pw_uid != 0)
+
+
+def _has_name(uid: int) -> bool:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
 
 
 @cache

@@ -36,8 +36,7 @@ from tests.support.waiting import wait_until
 QUICK: Final = {"PROMETHEUS_SCRAPE_INTERVAL": "1s", "PROMETHEUS_RULE_SCALE": "0.1", "ENVIRONMENT": "test", "HEALTH_INTERVAL_SECONDS": "2"}
 """Settings that let a test see in seconds what takes minutes in production."""
 
-START_SECONDS: Final = 180
-STOP_SECONDS: Final = 60
+START_SECONDS: Final = 300
 
 
 class RunningStack:

@@ -52,7 +52,7 @@ ELASTICSEARCH: Final = Component(
         "elasticsearch/log4j2.properties",
     ),
     unprivileged=True,
-    ready_seconds=180,
+    ready_seconds=300,  # 15 s on an idle machine, minutes on one that builds at the same time
     stop_seconds=40,
     login="nobet_admin / ELASTICSEARCH_ADMIN_PASSWORD",
 )
