@@ -45,10 +45,11 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Everything of one segment up to `end`, once the batch is delivered."""
+    """Everything of one segment up to `end`, once the batch is delivered; `lines` of it are in this batch."""
 
     segment: Segment
     end: int
+    lines: int
 
 
 @dataclass(slots=True)
@@ -109,15 +110,15 @@ class BatchBuilder:
         self._parts: list[bytes] = []
         self._bytes = 0
         self._full = False
-        self._ends: dict[Segment, int] = {}
+        self._spans: dict[Segment, Span] = {}
 
     def _finish(self) -> Batch:
         batch = self._batch
         if self._parts:
             batch.body = b"\n".join([*self._parts, b""])
             self._mean_line = 0.5 * self._mean_line + 0.5 * self._bytes / batch.count
-        batch.spans = [Span(segment, end) for segment, end in self._ends.items()]
-        self._parts, self._ends = [], {}
+        batch.spans = list(self._spans.values())
+        self._parts, self._spans = [], {}
         return batch
 
     def _take(self, segment: Segment) -> bool:
@@ -151,7 +152,7 @@ class BatchBuilder:
         else:
             detail = f"the line has {end - segment.read} bytes, a bulk request at most {self._most_bytes}"
             self._batch.rejects.append(Reject(segment.name, segment.read, chunk[:DEAD_RAW_BYTES], "too_large", detail))
-            self._move(segment, end)
+            self._move(segment, end, 1)
         self._full = True
         return True
 
@@ -177,11 +178,13 @@ class BatchBuilder:
             offset += len(line) + 1
         self._batch.count += len(lines) - rejected
         self._bytes += offset - segment.read
-        self._move(segment, offset)
+        self._move(segment, offset, len(lines))
 
-    def _move(self, segment: Segment, offset: int) -> None:
+    def _move(self, segment: Segment, offset: int, lines: int) -> None:
+        before = self._spans.get(segment)
+        self._spans[segment] = Span(segment, offset, lines + (before.lines if before else 0))
         segment.read = offset
-        self._ends[segment] = offset
+        segment.lines_under_way += lines
 
     def _reject(self, segment: Segment, offset: int, line: bytes) -> None:
         if line:
@@ -192,7 +195,7 @@ class BatchBuilder:
         size = segment.size()
         if size > segment.read:
             self._batch.torn.append(segment.name)
-            self._move(segment, size)
+            self._move(segment, size, 0)
 
     def _action(self, name: SegmentName, index: str) -> bytes:
         """The action line for records of one day, with a place for the offset."""

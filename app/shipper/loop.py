@@ -170,6 +170,7 @@ class Shipper:
         self._ledger.add(+counts)
         for span in batch.spans:
             span.segment.delivered = span.end
+            span.segment.lines_under_way -= span.lines
         for name in batch.torn:
             self._reporter.corrupt("torn", str(name))
 

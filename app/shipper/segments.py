@@ -24,7 +24,7 @@ NEWBORN_SECONDS: Final = 1.0
 class Segment:
     """One open segment and how far it is read and delivered."""
 
-    __slots__ = ("_descriptor", "delivered", "finished", "name", "path", "read", "read_out")
+    __slots__ = ("_descriptor", "delivered", "finished", "lines_under_way", "name", "path", "read", "read_out")
 
     def __init__(self, folder: Path, name: SegmentName, position: int = 0) -> None:
         """Opens the file. Raises FileNotFoundError when it is gone."""
@@ -35,6 +35,8 @@ class Segment:
         """Offset up to which lines were handed out."""
         self.delivered = position
         """Offset up to which every line is in Elasticsearch or a dead letter."""
+        self.lines_under_way = 0
+        """Lines between the two."""
         self.finished = False
         """Nobody will append any more; the lock is ours."""
         self.read_out = False
