@@ -38,7 +38,8 @@ def up(
     """Start the stack, or bring it up to date. Run again, it changes nothing that is in order."""
     from app.stack.commands_up import run_up
 
-    run_up(_stack(), _console(), mode, components or None)
+    with _interruptible("What has started keeps running: `make up` goes on, `make down` stops it."):
+        run_up(_stack(), _console(), mode, components or None)
 
 
 @app.command()
@@ -46,7 +47,8 @@ def down(mode: ModeOption = Mode.AUTO) -> None:
     """Stop the whole stack. The data stays."""
     from app.stack.commands_up import run_down
 
-    run_down(_stack(), _console(), mode)
+    with _interruptible("What has not stopped yet keeps running: `make down` goes on."):
+        run_down(_stack(), _console(), mode)
 
 
 @app.command()
@@ -126,12 +128,19 @@ def _one_sentence() -> Iterator[None]:
     except (StackError, ConfigError) as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
-    except KeyboardInterrupt:
-        sys.stderr.write("\nInterrupted. What has started keeps running: `make up` goes on, `make down` stops it.\n")
-        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+@contextmanager
+def _interruptible(advice: str) -> Iterator[None]:
+    """Say what Ctrl-C left behind. Exit code 130, as shells have it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\nInterrupted. {advice}\n")
+        raise typer.Exit(130) from None
 
 
 def _stack() -> "Stack":
