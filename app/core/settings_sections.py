@@ -112,7 +112,7 @@ class StoreSettings(BaseModel):
     )
     database_pool_size: Positive = Field(10, description="Connections that each worker keeps open.")
     database_pool_timeout_seconds: Seconds = Field(2, description="A request waits this long for a free connection, then it fails.")
-    database_connect_timeout_seconds: Seconds = Field(2, description="Time limit of opening a connection.")
+    database_connect_timeout_seconds: Seconds = Field(5, description="Time limit of opening a connection.")
     database_timeout_seconds: Seconds = Field(5, description="Time limit of a query, kept by the server and by the client.")
     database_slow_query_ms: Positive = Field(200, description="Queries slower than this are logged as warnings.")
     redis_url: SecretStr = Field(SecretStr(""), description="Redis for cache and limits (redis://…). Empty: off.")

@@ -47,6 +47,8 @@ class Service:
         defaults = {"SPOOL_DIR": str(self.spool), "ENVIRONMENT": "test", "LOG_LEVEL": "DEBUG", "VOICE_URL": "", "HEALTH_CACHE_SECONDS": "0"}
         self._environment: Final = bare_environment(**{**defaults, **variables})
         self._process: subprocess.Popen[bytes] | None = None
+        # A connection of its own for each request, so that any worker may answer it.
+        self._http: Final = httpx.Client(base_url=self.url, timeout=60, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
     def start(self) -> Self:
         """Start it and wait until it answers."""
@@ -93,13 +95,16 @@ class Service:
 
     def get(self, path: str, event_id: str = "") -> httpx.Response:
         """One GET, under an id when one is given."""
-        return httpx.get(self.url + path, headers={"X-Event-ID": event_id} if event_id else {}, timeout=30, trust_env=False)
+        return self._http.get(path, headers={"X-Event-ID": event_id} if event_id else {})
+
+    def post(self, path: str, body: object, event_id: str = "") -> httpx.Response:
+        """One POST of a JSON body, under an id when one is given."""
+        return self._http.post(path, json=body, headers={"X-Event-ID": event_id} if event_id else {})
 
     def _answers(self) -> bool:
         if self._process is not None and self._process.poll() is not None:
             raise AssertionError("it ended")
-        with httpx.Client(trust_env=False) as client:
-            return client.get(f"{self.url}/health/live", timeout=2).status_code == 200
+        return self._http.get("/health/live", timeout=2).status_code == 200
 
     def __enter__(self) -> Self:
         return self.start()

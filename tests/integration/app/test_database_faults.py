@@ -64,7 +64,9 @@ def test_connections_that_a_restart_cut_are_replaced_before_they_are_used(postgr
 @pytest.mark.req("HLT-05", "LOG-23", "DBQ-03")
 def test_a_frozen_database_ends_in_errors_and_not_in_a_hang(postgres: Postgres, start: StartService) -> None:
     """Requests over open and over new connections get their 500 or 503 within the limits; it thaws, and all is well."""
-    app = start("app", DATABASE_URL=postgres.url, DATABASE_TIMEOUT_SECONDS="1", DATABASE_POOL_SIZE="2", REQUEST_TIMEOUT_SECONDS="20")
+    app = start(
+        "app", DATABASE_URL=postgres.url, DATABASE_TIMEOUT_SECONDS="1", DATABASE_CONNECT_TIMEOUT_SECONDS="1", DATABASE_POOL_SIZE="2"
+    )
     assert app.get("/feed").status_code == 200
     postgres.freeze()
     with ThreadPoolExecutor(6) as pool:

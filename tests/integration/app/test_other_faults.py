@@ -15,8 +15,7 @@ WANTED = {"user_id": "42", "topic": "chess"}
 
 
 def _suggest(app: Service, event_id: str = "") -> httpx.Response:
-    headers = {"X-Event-ID": event_id} if event_id else {}
-    return httpx.post(f"{app.url}/suggest", json=WANTED, headers=headers, timeout=30, trust_env=False)
+    return app.post("/suggest", WANTED, event_id)
 
 
 def _health(app: Service) -> tuple[int, dict[str, str]]:

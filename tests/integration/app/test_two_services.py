@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import httpx
 import pytest
 
 from tests.support.otlp_sink import OtlpSink
@@ -19,9 +18,7 @@ def test_one_id_and_one_trace_go_through_both_services(start: StartService) -> N
     with OtlpSink() as store:
         voice = start("voice", OTEL_EXPORTER_OTLP_ENDPOINT=store.endpoint)
         app = start("app", VOICE_URL=voice.url, OTEL_EXPORTER_OTLP_ENDPOINT=store.endpoint)
-        headers = {"X-Event-ID": "abc123"}
-        body = {"user_id": "42", "topic": "chess"}
-        assert httpx.post(f"{app.url}/suggest", json=body, headers=headers, timeout=30, trust_env=False).status_code == 200
+        assert app.post("/suggest", {"user_id": "42", "topic": "chess"}, "abc123").status_code == 200
         traces = {record["trace_id"] for service in (app, voice) for record in service.records("abc123")}
         assert len(traces) == 1
         assert {record["service_name"] for service in (app, voice) for record in service.records("abc123")} == {"app", "voice"}
