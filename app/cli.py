@@ -36,7 +36,7 @@ def up(
     mode: ModeOption = Mode.AUTO,
 ) -> None:
     """Start the stack, or bring it up to date. Run again, it changes nothing that is in order."""
-    from app.stack.commands_up import run_up
+    from app.stack.actions import run_up
 
     with _interruptible("What has started keeps running: `make up` goes on, `make down` stops it."):
         run_up(_stack(), _console(), mode, components or None)
@@ -45,7 +45,7 @@ def up(
 @app.command()
 def down(mode: ModeOption = Mode.AUTO) -> None:
     """Stop the whole stack. The data stays."""
-    from app.stack.commands_up import run_down
+    from app.stack.actions import run_down
 
     with _interruptible("What has not stopped yet keeps running: `make down` goes on."):
         run_down(_stack(), _console(), mode)
@@ -57,7 +57,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Show what runs, how healthy it is and what it takes. Exit code 1 when something required is not healthy."""
-    from app.stack.commands_up import run_status
+    from app.stack.actions import run_status
 
     raise typer.Exit(run_status(_stack(), _console(), mode, as_json=as_json))
 

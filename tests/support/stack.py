@@ -160,11 +160,22 @@ class RunningStack:
 
 def free_offset() -> int:
     """An offset at which every port of the table is free."""
+    step = _step()
     for _ in range(200):
-        offset = random.randrange(2000, 40000, 50)
+        offset = random.randrange(2000, 40000, step)
         if all(is_free(port + offset) for port in PORTS.values()):
             return offset
     raise AssertionError("no port offset with all ports free")
+
+
+def _step() -> int:
+    """A distance of which no two ports are a multiple apart: stacks of different offsets then never share a port.
+
+    That matters because components start when they are needed, long after the offset was chosen.
+    """
+    numbers = set(PORTS.values())
+    differences = {high - low for high in numbers for low in numbers if high > low}
+    return next(step for step in range(100, 1000) if all(difference % step for difference in differences))
 
 
 def new_stack(**settings: str) -> RunningStack:
