@@ -116,7 +116,10 @@ async def test_reads_are_counted_by_outcome(backend: Backend) -> None:
     assert [after - was for was, after in zip(before, await counters(), strict=True)] == [1, 1, 1, 2, 1, 1]
 
 
+@pytest.mark.req("HTM-05")
 async def test_the_feed_is_served_below_api_too(backend: Backend) -> None:
-    """/api/feed is the same as /feed."""
-    await _post(backend, "one")
+    """/api/feed is the same as /feed, and its metrics and records name the whole template, with the prefix of its router."""
+    post_id = await _post(backend, "one")
     assert (await backend.http.get("/api/feed")).json() == (await backend.http.get("/feed")).json()
+    await backend.http.get(f"/api/posts/{post_id}", headers={"X-Event-ID": "prefix"})
+    assert backend.record("prefix", "http.request.completed")["endpoint"] == "/api/posts/{post_id}"
