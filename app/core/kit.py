@@ -36,7 +36,7 @@ class Observability:
         self.settings = settings
         configure_logging(settings, service)
         metrics.start(service, settings.app_version, settings.environment)
-        metrics.use_collector(SystemCollector(settings, with_host=service in ("app", "voice")))
+        metrics.use_collector(SystemCollector(settings, with_host=service != "shipper"))
         tracing.setup(settings, self.service)
         error_tracking.setup(settings, self.service)
         self.health = HealthMonitor(settings)

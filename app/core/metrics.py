@@ -103,12 +103,19 @@ def _make(name: str) -> Any:
 
 
 def start(service: str, version: str, environment: str) -> None:
-    """Create the families of a service that have no labels or born ones, so that they are there before the first event."""
+    """Create the families of a service that have no labels or born ones, so that they are there before the first event.
+
+    A service that the contract doesn't know gets what every web service has.
+    """
+    role = service if any(service in metric.services for metric in METRICS.values()) else _ANY_WEB_SERVICE
     for metric in METRICS.values():
-        if service in metric.services and (not metric.labels or metric.born) and metric.name not in COMPUTED:
+        if role in metric.services and (not metric.labels or metric.born) and metric.name not in COMPUTED:
             _make(metric.name)
     gauge("app_info").labels(service, version, environment).set(1)
 
+
+_ANY_WEB_SERVICE: Final = "voice"
+"""Emits the kit's metrics and none of its own."""
 
 COMPUTED: Final = frozenset(name for name in METRICS if name.startswith(("process_", "system_")))
 """Metrics whose values are read from the system at scrape time; see `app.core.system_metrics`."""

@@ -60,8 +60,10 @@ def _run(options: argparse.Namespace, settings: Settings, workers: int) -> None:
     import uvicorn  # after the folder of the metrics is known: what it imports may make metrics
 
     from app.core.log_setup import setup_logging
+    from app.core.system_metrics import PARENT_VARIABLE
 
     if workers > 1:
+        os.environ[PARENT_VARIABLE] = str(os.getpid())
         setup_logging(settings, options.service)
     uvicorn.run(
         options.target,

@@ -19,6 +19,9 @@ from app.core.worker_metrics import WorkerFiles
 LAG_SECONDS: Final = 1.0
 """Interval in which the event loop's delay is measured."""
 
+PARENT_VARIABLE: Final = "NOBET_PARENT_PID"
+"""Names the process that only watches over the workers; it shares their metrics and is none of them."""
+
 _Readings = dict[str, list[tuple[list[str], float]]]
 
 
@@ -52,7 +55,10 @@ class SystemCollector(Collector):
         }
 
     def _workers(self) -> _Readings:
-        readings: _Readings = {name: [] for name in METRICS if name.startswith("process_") and name != "process_workers"}
+        readings: PARENT_VARIABLE: Final = "NOBET_PARENT_PID"
+"""Names the process that only watches over the workers; it shares their metrics and is none of them."""
+
+_Readings = {name: [] for name in METRICS if name.startswith("process_") and name != "process_workers"}
         processes = self._processes()
         for place, process in enumerate(processes):
             try:
@@ -74,7 +80,8 @@ class SystemCollector(Collector):
 
     def _processes(self) -> list[psutil.Process]:
         """The workers, oldest first: the label is a place in this order, so that a restart makes no new series."""
-        pids = WorkerFiles(self._folder).alive() if self._folder is not None else []
+        parent = os.environ.get(PARENT_VARIABLE)
+        pids = [pid for pid in WorkerFiles(self._folder).alive() if str(pid) != parent] if self._folder is not None else []
         found = []
         for pid in pids or [os.getpid()]:
             try:

@@ -110,3 +110,15 @@ def test_a_group_of_metrics_can_be_switched_off(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code, "lives"], env=env, capture_output=True, text=True, check=True)
     assert "http_requests" not in done.stdout
     assert "log_records_emitted_total" in done.stdout
+
+
+def test_a_service_of_ones_own_gets_the_metrics_of_every_web_service(tmp_path: Path) -> None:
+    """A name that the contract doesn't know is no reason to go without counters born at zero."""
+    code = WORKER.replace('metrics.start("app"', 'metrics.start("orders"').replace(
+        "sys.stdin.read()", "sys.stdout.write(metrics.exposition(None)[0].decode())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "lives"], env={**os.environ, "PYTHONPATH": "."}, capture_output=True, text=True, check=True
+    )
+    assert 'log_records_dropped_total{reason="spool_full"} 0.0' in done.stdout
+    assert "feed_loads_total" not in done.stdout
