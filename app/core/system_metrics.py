@@ -55,10 +55,7 @@ class SystemCollector(Collector):
         }
 
     def _workers(self) -> _Readings:
-        readings: PARENT_VARIABLE: Final = "NOBET_PARENT_PID"
-"""Names the process that only watches over the workers; it shares their metrics and is none of them."""
-
-_Readings = {name: [] for name in METRICS if name.startswith("process_") and name != "process_workers"}
+        readings: _Readings = {name: [] for name in METRICS if name.startswith("process_") and name != "process_workers"}
         processes = self._processes()
         for place, process in enumerate(processes):
             try:
