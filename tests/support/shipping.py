@@ -141,7 +141,10 @@ class Shipping:
         """Start the shipper and wait until it answers."""
         self.overrides = overrides
         self.process = self.spawn()
-        wait_until("the shipper serves metrics", self.metrics, START_SECONDS)
+        try:
+            wait_until("the shipper serves metrics", self.metrics, START_SECONDS)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; exit code {self.process.poll()}\n{self.output.read_text()[-2000:]}") from error
 
     def spawn(self) -> subprocess.Popen[bytes]:
         """Start a shipper process and look no further."""

@@ -4,7 +4,7 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.shipper import backlog as backlog_module
@@ -22,6 +22,7 @@ def test_an_empty_spool_has_no_backlog(tmp_path: Path) -> None:
     assert (found.size, found.records, found.segments, found.oldest_seconds, found.exact) == (0, 0, 0, 0.0, True)
 
 
+@settings(deadline=None)
 @given(docs=st.integers(1, 20), rounds=st.integers(0, 6))
 def test_records_are_counted_while_they_come_and_go(tmp_path_factory: pytest.TempPathFactory, docs: int, rounds: int) -> None:
     """Read or not, under way or not: what was written less what was delivered."""

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.spool import SegmentName
@@ -123,6 +123,7 @@ def test_lines_longer_than_a_read_and_longer_than_a_batch(tmp_path: Path) -> Non
     assert endless.startswith(reject.raw)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_cut_of_a_segment_loses_only_what_it_cut(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """Truncated anywhere, a segment gives every whole line before the cut, and one torn piece if the cut is inside a line."""
@@ -138,6 +139,7 @@ def test_any_cut_of_a_segment_loses_only_what_it_cut(tmp_path_factory: pytest.Te
     assert sum(len(batch.torn) for batch in batches) == bool(kept[-1])
 
 
+@settings(deadline=None)
 @given(writer=st.text(min_size=1, max_size=20).filter(lambda text: "." not in text and "/" not in text and "\0" not in text))
 def test_any_writer_name_makes_a_valid_action(tmp_path_factory: pytest.TempPathFactory, writer: str) -> None:
     """Quotes and percent signs in a file name break neither the request nor the id."""

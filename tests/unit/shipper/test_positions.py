@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.shipper.positions import FILE_NAME, PositionFile, Progress, UnusablePositionsError
@@ -31,6 +31,7 @@ def test_a_damaged_file_is_not_believed(tmp_path: Path, content: bytes) -> None:
         PositionFile(tmp_path).load()
 
 
+@settings(deadline=None)
 @given(place=st.integers(0, 200), bit=st.integers(0, 7))
 def test_one_wrong_bit_is_noticed(tmp_path_factory: pytest.TempPathFactory, place: int, bit: int) -> None:
     """Whichever bit flips, the file is refused; a wrong position would skip records for good."""
