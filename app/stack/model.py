@@ -19,6 +19,8 @@ class Apt:
 
     packages: tuple[str, ...]
     program: str
+    libraries: bool = True
+    """Look for shared libraries that this machine lacks. Programs that are linked statically have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class Component:
     """Refuses to run as root."""
     overlay_share: bool = False
     """Has /usr/share/<name> compiled in and gets a private view of it."""
-    ready_seconds: float = 60
+    ready_seconds: float = 120
     stop_signal: Signal = "TERM"
     stop_seconds: int = 10
     page: str = ""

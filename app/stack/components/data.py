@@ -80,7 +80,6 @@ JAEGER: Final = Component(
     config=("jaeger",),
     optional=True,
     background=True,
-    ready_seconds=60,
 )
 
 INBOX: Final = Component(

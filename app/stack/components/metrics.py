@@ -38,7 +38,7 @@ ALERTMANAGER: Final = Component(
             ("github.com/prometheus/alertmanager/cmd/alertmanager", "github.com/prometheus/alertmanager/cmd/amtool"),
             "alertmanager",
         ),
-        Apt(("prometheus-alertmanager",), "usr/bin/prometheus-alertmanager"),
+        Apt(("prometheus-alertmanager",), "usr/bin/prometheus-alertmanager", libraries=False),
     ),
     arguments=(
         "--config.file={etc}/alertmanager/alertmanager.yml",
@@ -58,7 +58,7 @@ ALERTMANAGER: Final = Component(
 NODE_EXPORTER: Final = Component(
     name="node_exporter",
     title="Node exporter",
-    sources=(Apt(("prometheus-node-exporter",), "usr/bin/prometheus-node-exporter"),),
+    sources=(Apt(("prometheus-node-exporter",), "usr/bin/prometheus-node-exporter", libraries=False),),
     arguments=("--web.listen-address={host}:{port[node_exporter]}",),
     ports=("node_exporter",),
     probe=Http("node_exporter", "/"),
@@ -67,7 +67,7 @@ NODE_EXPORTER: Final = Component(
 POSTGRES_EXPORTER: Final = Component(
     name="postgres_exporter",
     title="PostgreSQL exporter",
-    sources=(Apt(("prometheus-postgres-exporter",), "usr/bin/prometheus-postgres-exporter"),),
+    sources=(Apt(("prometheus-postgres-exporter",), "usr/bin/prometheus-postgres-exporter", libraries=False),),
     arguments=("--web.listen-address={host}:{port[postgres_exporter]}",),
     ports=("postgres_exporter",),
     probe=Http("postgres_exporter", "/"),
@@ -82,7 +82,7 @@ POSTGRES_EXPORTER: Final = Component(
 REDIS_EXPORTER: Final = Component(
     name="redis_exporter",
     title="Redis exporter",
-    sources=(Apt(("prometheus-redis-exporter",), "usr/bin/prometheus-redis-exporter"),),
+    sources=(Apt(("prometheus-redis-exporter",), "usr/bin/prometheus-redis-exporter", libraries=False),),
     arguments=("-web.listen-address={host}:{port[redis_exporter]}", "-redis.addr=redis://{host}:{port[redis]}"),
     ports=("redis_exporter",),
     probe=Http("redis_exporter", "/health"),
@@ -93,7 +93,7 @@ REDIS_EXPORTER: Final = Component(
 ELASTICSEARCH_EXPORTER: Final = Component(
     name="elasticsearch_exporter",
     title="Elasticsearch exporter",
-    sources=(Apt(("prometheus-elasticsearch-exporter",), "usr/bin/prometheus-elasticsearch-exporter"),),
+    sources=(Apt(("prometheus-elasticsearch-exporter",), "usr/bin/prometheus-elasticsearch-exporter", libraries=False),),
     arguments=(
         "--web.listen-address={host}:{port[elasticsearch_exporter]}",
         "--es.uri=http://{host}:{port[elasticsearch]}",
@@ -109,7 +109,7 @@ ELASTICSEARCH_EXPORTER: Final = Component(
 BLACKBOX: Final = Component(
     name="blackbox",
     title="Blackbox exporter",
-    sources=(Apt(("prometheus-blackbox-exporter",), "usr/bin/prometheus-blackbox-exporter"),),
+    sources=(Apt(("prometheus-blackbox-exporter",), "usr/bin/prometheus-blackbox-exporter", libraries=False),),
     arguments=("--config.file={etc}/blackbox/blackbox.yml", "--web.listen-address={host}:{port[blackbox]}"),
     ports=("blackbox",),
     probe=Http("blackbox", "/-/healthy"),

@@ -4,6 +4,7 @@ import importlib.util
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from app.stack.install import apt, go, maven, npm
 from app.stack.install.tools import go_version
@@ -11,6 +12,9 @@ from app.stack.model import Apt, Component, Go, Installed, Maven, Npm, Own, Sour
 from app.stack.paths import CHECKOUT
 
 Report = Callable[[str], None]
+
+_POLITE: Final = 10
+"""Niceness of a build that nobody waits for: what already runs goes first."""
 
 
 def unusable(source: Source) -> str:
@@ -54,12 +58,12 @@ def install(source: Source, component: Component, cache: Path, report: Report) -
     """Get `source` unless it is there; returns its home. `report` is told what is going on. Raises StackError."""
     home = home_of(source, component, cache)
     match source:
-        case Apt(packages=packages):
-            apt.install(packages, home, cache, report)
+        case Apt():
+            apt.install(source, home, cache, report)
         case Maven():
             maven.install(source, home, cache, report)
         case Go():
-            go.build(source, home, cache, report)
+            go.build(source, home, cache, report, nice=_POLITE if component.background else 0)
         case Npm():
             npm.install(source, home, cache, report)
         case Installed() | Own():

@@ -15,6 +15,7 @@ from typing import Final
 from app.stack.errors import StackError
 from app.stack.install.cache import fresh_entry, locked
 from app.stack.install.tools import run_client
+from app.stack.model import Apt
 
 _LIBRARY: Final = re.compile(r"^lib(?!c6$)")
 """Of all that a package depends on, only libraries are fetched, and never the C library itself."""
@@ -28,14 +29,14 @@ def home(component: str, cache: Path) -> Path:
     return cache / "apt" / component
 
 
-def install(packages: Sequence[str], entry: Path, cache: Path, report: Callable[[str], None]) -> None:
-    """Unpack `packages`, and the libraries that this machine lacks, into `entry`. Raises StackError."""
+def install(source: Apt, entry: Path, cache: Path, report: Callable[[str], None]) -> None:
+    """Unpack the packages of `source`, and the libraries that this machine lacks, into `entry`. Raises StackError."""
     with locked(entry):
         if entry.is_dir():
             return
         with _one_client:
             state = _State(cache / "apt")
-            names = state.resolve(packages, report)
+            names = state.resolve(source.packages, libraries=source.libraries, report=report)
             report(f"downloading {', '.join(names[:2])}" + (f" and {len(names) - 2} more" if len(names) > 2 else ""))
             archives = state.download(names)
         report("unpacking")
@@ -48,6 +49,7 @@ class _State:
     """apt with a download folder, and if need be package lists, of our own."""
 
     def __init__(self, folder: Path) -> None:
+        self._known: set[str] = set()
         self._archives = folder / "archives"
         self._state = folder / "state"
         for part in ("archives/partial", "state/lists/partial", "state/cache/archives/partial"):
@@ -57,18 +59,17 @@ class _State:
         if any((self._state / "lists").glob("*_Packages*")):
             self._use_own_lists()
 
-    def resolve(self, packages: Sequence[str], report: Callable[[str], None]) -> list[str]:
+    def resolve(self, packages: Sequence[str], *, libraries: bool, report: Callable[[str], None]) -> list[str]:
         """Names of the packages to fetch: one of each group of alternatives, and missing libraries."""
-        names = [self._first_known(group) for group in packages]
-        if None in names:
+        if not self._knows(packages):
             report("fetching package lists")
             self._refresh()
-            names = [self._first_known(group) for group in packages]
-        unknown = [group for group, name in zip(packages, names, strict=True) if name is None]
+            self._knows(packages)
+        unknown = [group for group in packages if not self._first_known(group)]
         if unknown:
             raise StackError(f"apt knows no package {', '.join(unknown)}. Check that the apt sources include Debian's main section.")
-        chosen = [name for name in names if name]
-        return [*chosen, *(name for name in self._missing(chosen) if name not in chosen)]
+        chosen = [self._first_known(group) for group in packages]
+        return [*chosen, *(name for name in self._missing(chosen) if name not in chosen)] if libraries else chosen
 
     def download(self, names: list[str]) -> list[Path]:
         """Fetch packages; returns the archives. Tries once more with fresh lists, because old ones name removed files."""
@@ -94,13 +95,16 @@ class _State:
     def _use_own_lists(self) -> None:
         self._options += ["-o", f"Dir::State::lists={self._state / 'lists'}"]
 
-    def _first_known(self, group: str) -> str | None:
-        for name in group.split("|"):
-            policy = run_client(["apt-cache", *self._options, "policy", name], what="apt-cache policy")
-            candidate = re.search(r"Candidate: (\S+)", policy)
-            if candidate and candidate[1] != "(none)":
-                return name
-        return None
+    def _knows(self, packages: Sequence[str]) -> bool:
+        """Ask apt about all candidates at once, for each call reads the whole list; whether it has one of each group."""
+        names = [name for group in packages for name in group.split("|")]
+        policy = run_client(["apt-cache", *self._options, "policy", *names], what="apt-cache policy")
+        found = re.findall(r"^(\S+):\n(?:.*\n)*?  Candidate: (\S+)", policy, re.MULTILINE)
+        self._known = {name for name, candidate in found if candidate != "(none)"}
+        return all(self._first_known(group) for group in packages)
+
+    def _first_known(self, group: str) -> str:
+        return next((name for name in group.split("|") if name in self._known), "")
 
     def _missing(self, names: list[str]) -> list[str]:
         """Libraries that installing `names` would bring to this machine."""

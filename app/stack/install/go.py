@@ -10,11 +10,8 @@ from app.stack.model import Go
 
 _MODULES: Final = Path(__file__).parents[1] / "go"
 
-_POLITE: Final = 10
-"""Niceness of a build: what already runs goes first."""
 
-
-def build(source: Go, entry: Path, cache: Path, report: Callable[[str], None]) -> None:
+def build(source: Go, entry: Path, cache: Path, report: Callable[[str], None], *, nice: int = 0) -> None:
     """Build all programs of `source` into `entry`. Raises StackError.
 
     One build at a time: each alone fills the processors, two at once fill the memory.
@@ -28,4 +25,4 @@ def build(source: Go, entry: Path, cache: Path, report: Callable[[str], None]) -
         with fresh_entry(entry) as building:
             command = ["go", "build", "-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", f"{building}/", *source.packages]
             what = f"Building {source.module} {source.version} with Go"
-            run_client(command, what=what, folder=_MODULES / source.module, env={"CGO_ENABLED": "0"}, nice=_POLITE)
+            run_client(command, what=what, folder=_MODULES / source.module, env={"CGO_ENABLED": "0"}, nice=nice)
