@@ -23,5 +23,5 @@ def share_under(seconds: float) -> str:
 
 
 def quantile(share: float, by: str = "le") -> str:
-    """The time in which this share of the requests is answered."""
-    return f"histogram_quantile({share}, sum by ({by}) ({_BUCKETS}))"
+    """The time in which this share of the requests is answered. Nothing, rather than NaN, without traffic."""
+    return f"histogram_quantile({share}, sum by ({by}) ({_BUCKETS})) >= 0"

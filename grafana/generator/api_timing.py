@@ -53,7 +53,7 @@ def duration() -> list[s.Panel]:
         "95 % of the database queries are answered within this time, by operation. Line: the limit for a slow query, 200 ms.",
         "s",
         s.query(
-            f"histogram_quantile(0.95, sum by (le, operation) (rate(db_query_duration_seconds_bucket{{{s.SELECT}}}{RANGE})))",
+            f"histogram_quantile(0.95, sum by (le, operation) (rate(db_query_duration_seconds_bucket{{{s.SELECT}}}{RANGE}))) >= 0",
             "{{operation}}",
         ),
         empty="No queries",
@@ -100,7 +100,10 @@ def _endpoint_table() -> table.Panel:
         .with_target(s.now(f"{requests} > 0", "A"))
         .with_target(s.now(f"({errors} or 0 * {requests}) / ({requests} > 0)", "B"))
         .with_target(
-            s.now(f"histogram_quantile(0.95, sum by ({by}, le) (rate(http_request_duration_seconds_bucket{{{s.SELECT}}}[$__range])))", "C")
+            s.now(
+                f"histogram_quantile(0.95, sum by ({by}, le) (rate(http_request_duration_seconds_bucket{{{s.SELECT}}}[$__range]))) >= 0",
+                "C",
+            )
         )
         .with_target(s.now(f"sum by ({by}) ({took}) / (sum by ({by}) ({count}) > 0)", "D"))
         .with_target(s.now(f"sum by ({by}) ({took}) / on () group_left () (sum({took}) > 0)", "E"))

@@ -90,6 +90,7 @@ def series(title: str, shows: str, unit: str, *targets: prometheus.Dataquery, em
         .unit(unit)
         .min(0)
         .no_value(empty)
+        .color_scheme(d.FieldColor().mode(dm.FieldColorModeId.PALETTE_CLASSIC_BY_NAME))  # the same colour in every panel
         .line_width(1)
         .fill_opacity(8)
         .show_points(cm.VisibilityMode.NEVER)
@@ -115,6 +116,7 @@ def number(
         .unit(unit)
         .no_value(empty)
         .thresholds(steps)
+        .color_scheme(d.FieldColor().mode(dm.FieldColorModeId.THRESHOLDS))
         .color_mode(cm.BigValueColorMode.VALUE)
         .graph_mode(cm.BigValueGraphMode.AREA)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
