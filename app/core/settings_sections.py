@@ -142,7 +142,9 @@ class ShipperSettings(BaseModel):
     """Spool to Elasticsearch."""
 
     shipper_batch_docs: Positive = Field(4000, description="Most documents in one bulk request.")
-    shipper_batch_bytes: Positive = Field(8 * 1024 * 1024, description="Most bytes in one bulk request.")
+    shipper_batch_bytes: Positive = Field(
+        4 * 1024 * 1024, description="Most bytes in one bulk request. The shipper holds a few of them in memory at once."
+    )
     shipper_bind: str = Field(LOOPBACK, description="Address on which the shipper serves /metrics and /health. 0.0.0.0 in a container.")
     shipper_connections: Positive = Field(2, description="Bulk requests in flight at once.")
     shipper_poll_seconds: Seconds = Field(0.5, description="Pause between looks at an idle spool.")

@@ -177,7 +177,7 @@ RIGHTS = {
 }
 
 
-@pytest.mark.req("SHP-11", "ACC-01")
+@pytest.mark.req("SHP-11", "ACC-02")
 @pytest.mark.parametrize("user", ["shipper", "reader", "admin"])
 @pytest.mark.parametrize("what", RIGHTS)
 def test_everybody_may_do_their_work_and_no_more(shipped: Shipping, what: str, user: str) -> None:

@@ -98,7 +98,7 @@ def served() -> Iterator[str]:
     server.server_close()
 
 
-@pytest.mark.req("ACC-02")
+@pytest.mark.req("ACC-01")
 def test_metrics_need_the_token(served: str) -> None:
     """401 without it or with another, 200 with it, at both paths."""
     for path in ("/metrics", "/metrics/"):
