@@ -8,6 +8,7 @@ in one clear sentence instead of a traceback.
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -31,9 +32,13 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)  # noqa: T201
         return 2
     workers = options.workers or settings.web_concurrency
+    # uvicorn repeats the signal that ended it, which would end us before the folder is cleaned up
+    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    if workers == 1:
+        _run(options, settings, workers)
+        return 0
     with tempfile.TemporaryDirectory(prefix="nobet-metrics-") as fallback:
-        if workers > 1:
-            _share_metrics(settings, Path(fallback), options.service)
+        _share_metrics(settings, Path(fallback), options.service)
         _run(options, settings, workers)
     return 0
 

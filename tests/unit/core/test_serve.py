@@ -1,0 +1,72 @@
+"""Our way of starting a service: one clear sentence for a wrong setting, JSON from the first line, nothing left behind."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.waiting import wait_until
+
+APP = """
+from fastapi import FastAPI
+from app.core.config import get_settings
+from app.core.kit import Observability
+obs = Observability("app", get_settings())
+app = FastAPI(lifespan=obs.lifespan)
+obs.install(app)
+"""
+
+
+def start(folder: Path, port: int, workers: int, **environment: str) -> subprocess.Popen[str]:
+    """A service of its own, in a process of its own."""
+    (folder / "small.py").write_text(APP, encoding="utf-8")
+    command = [sys.executable, "-m", "app.core.serve", "small:app", "--service", "app", "--port", str(port), "--workers", str(workers)]
+    paths = {"PYTHONPATH": f"{Path.cwd()}:{folder}", "TMPDIR": str(folder / "tmp")}
+    (folder / "tmp").mkdir(exist_ok=True)
+    env = {**os.environ, **paths, **environment}
+    return subprocess.Popen(command, env=env, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+@pytest.mark.req("LOG-01", "DEP-03", "PRF-10")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_service_starts_serves_and_ends_in_order_with_json_only(tmp_path: Path, workers: int) -> None:
+    """With one worker or several: every line is JSON, SIGTERM ends it, and no folder of shared metrics is left."""
+    port = free_port()
+    process = start(tmp_path, port, workers)
+    try:
+        live = f"http://127.0.0.1:{port}/health/live"
+        wait_until("the service answering", lambda: httpx.get(live).status_code == 200, 60)
+        body = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        wait_until("all workers sharing", lambda: f"process_workers {workers}.0" in httpx.get(f"http://127.0.0.1:{port}/metrics").text, 30)
+        assert "app_info" in body
+    finally:
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+    records = [json.loads(line) for line in out.splitlines()]
+    assert err == ""
+    events = [record.get("event") for record in records]
+    assert events.count("app.started") == events.count("app.stopped") == workers
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.mark.req("CFG-03")
+def test_a_wrong_setting_is_one_sentence(tmp_path: Path) -> None:
+    """No traceback; exit code 2."""
+    process = start(tmp_path, free_port(), 1, LOG_LEVEL="LOUD")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "LOG_LEVEL" in err
+    assert "Traceback" not in err + out
