@@ -17,7 +17,7 @@ from app.stack.stack import Stack
 def run_up(stack: Stack, console: Console, mode: Mode, names: Collection[str] | None) -> None:
     """Start, then show what runs where. Raises StackError."""
     begin = time.monotonic()
-    if effective(mode) is Mode.COMPOSE:
+    if effective(mode, stack) is Mode.COMPOSE:
         _compose_up(stack, console, names)
         return
     from app.stack.status import native_status
@@ -37,7 +37,7 @@ def run_up(stack: Stack, console: Console, mode: Mode, names: Collection[str] | 
 def run_down(stack: Stack, console: Console, mode: Mode) -> None:
     """Stop, then say what stays. Raises StackError."""
     begin = time.monotonic()
-    if effective(mode) is Mode.COMPOSE:
+    if effective(mode, stack) is Mode.COMPOSE:
         from app.stack.compose import compose_down
 
         compose_down(stack)
@@ -53,7 +53,7 @@ def run_down(stack: Stack, console: Console, mode: Mode) -> None:
 
 def run_status(stack: Stack, console: Console, mode: Mode, *, as_json: bool) -> int:
     """Show the state; returns the exit code, 1 when something required is not healthy."""
-    if effective(mode) is Mode.COMPOSE:
+    if effective(mode, stack) is Mode.COMPOSE:
         return _compose_status(stack, console, as_json=as_json)
     from app.stack.status import native_status
     from app.stack.tables import print_status

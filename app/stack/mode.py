@@ -2,7 +2,10 @@
 
 import subprocess
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from app.stack.stack import Stack
 
 _SECONDS: Final = 3.0
 """How long the engine may take to answer. One that is there answers in milliseconds."""
@@ -16,10 +19,14 @@ class Mode(StrEnum):
     COMPOSE = "compose"
 
 
-def effective(mode: Mode) -> Mode:
-    """`mode` itself, or for AUTO what this machine can do."""
+def effective(mode: Mode, stack: "Stack") -> Mode:
+    """`mode` itself; for AUTO native where that runs already, else what this machine can do."""
     if mode is not Mode.AUTO:
         return mode
+    from app.stack.supervisor import Supervisor  # here, because the command line imports this module for every --help
+
+    if Supervisor(stack.paths).is_running():
+        return Mode.NATIVE
     return Mode.COMPOSE if _answers("docker", "info") and _answers("docker", "compose", "version") else Mode.NATIVE
 
 

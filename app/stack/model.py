@@ -122,7 +122,7 @@ class Component:
     """Variable in `env` → component without which it is left out, on machines that can't run that one."""
     depends_on: tuple[str, ...] = ()
     config: tuple[str, ...] = ()
-    """Files and folders under `etc` that it reads; a change restarts or reloads it."""
+    """Files and folders that it reads, from `etc` on; a change restarts or reloads it."""
     secrets: tuple[str, ...] = ()
     """Settings that are secret and handed to it by environment (our own processes only)."""
     reload_path: str = ""

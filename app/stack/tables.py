@@ -90,7 +90,7 @@ def age(seconds: int) -> str:
 def _print_next(console: Console, stack: Stack) -> None:
     app = stack.url("app")
     console.print(f"\nNext:  curl -H 'X-Event-ID: abc123' {app}/feed", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"       {_nobet()} story abc123     that request: log lines and trace", markup=False, highlight=False)
+    console.print("       make story ID=abc123   that request: log lines and trace", markup=False, highlight=False)
     console.print("       make demo              lifelike traffic with failures in it", markup=False, highlight=False)
 
 
@@ -115,7 +115,3 @@ def _where(stack: Stack, statuses: Sequence[ComponentStatus]) -> list[str]:
     if states.get("inbox") == HEALTHY:
         lines.append(f"alert mail  {stack.url('inbox')}")
     return lines
-
-
-def _nobet() -> str:
-    return ".venv/bin/nobet"

@@ -52,7 +52,7 @@ class RunningStack:
             "STACK_PORT_OFFSET": str(free_offset()),
             **(settings or {}),
         }
-        self.declared: Final = self._open()
+        self.declared = self._open()
         self._supervisor: Final = Supervisor(self.declared.paths)
 
     # --- addresses and credentials
@@ -86,6 +86,10 @@ class RunningStack:
     def expand(self, template: str) -> str:
         """A template of the component table, such as the app's DATABASE_URL, filled in."""
         return self.declared.expand(template)
+
+    def reopen(self) -> None:
+        """Read settings and `.env` again."""
+        self.declared = self._open()
 
     # --- what runs
 

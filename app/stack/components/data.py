@@ -11,7 +11,7 @@ POSTGRES: Final = Component(
     arguments=("-D", "{data}", "-c", "config_file={etc}/postgres/postgresql.conf"),
     ports=("postgres",),
     probe=Postgres("postgres"),
-    config=("postgres",),
+    config=("postgres", "../secrets/postgres_password"),  # a new password is given to the role before the next start
     prepare="postgres",
     unprivileged=True,
     stop_signal="INT",  # "fast" shutdown: ends sessions, writes a checkpoint
@@ -77,7 +77,7 @@ JAEGER: Final = Component(
         "GOMEMLIMIT": "256MiB",
     },
     depends_on=("elasticsearch",),
-    config=("jaeger",),
+    config=("jaeger", "../secrets/elasticsearch_jaeger_password"),
     optional=True,
     background=True,
 )

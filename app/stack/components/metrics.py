@@ -77,6 +77,7 @@ POSTGRES_EXPORTER: Final = Component(
         "DATA_SOURCE_PASS_FILE": "{secrets}/postgres_password",
     },
     depends_on=("postgres",),
+    config=("../secrets/postgres_password",),
 )
 
 REDIS_EXPORTER: Final = Component(

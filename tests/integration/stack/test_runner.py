@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from io import StringIO
 
+import httpx
 import psutil
 import pytest
 from redis import Redis
@@ -94,14 +95,24 @@ def test_a_changed_setting_restarts_only_what_it_concerns(own: RunningStack) -> 
     env_file = own.declared.paths.env_file
     text = env_file.read_text()
     env_file.write_text(text.replace(own.secret("REDIS_PASSWORD"), "another-password-0123456789"))
-    command = [sys.executable, "-m", "app.cli", "up", "redis_exporter", "postgres", "--mode", "native"]
-    environment = own.environment | {"REDIS_PASSWORD": ""}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
+    own.reopen()
+    own.need("redis_exporter", "postgres")
     assert own.pid("postgres") == postgres
     assert own.pid("redis") != redis
     with Redis(port=own.port("redis"), password="another-password-0123456789") as client:
         assert client.ping()
+
+
+def test_a_new_database_password_is_given_to_the_role(own: RunningStack) -> None:
+    """Whoever loses or changes POSTGRES_PASSWORD starts again and goes on with the same data: the role follows the secret."""
+    own.need("postgres_exporter")
+    env_file = own.declared.paths.env_file
+    env_file.write_text(env_file.read_text().replace(own.secret("POSTGRES_PASSWORD"), "another-password-0123456789"))
+    own.reopen()
+    own.need("postgres_exporter")
+    assert own.secret("POSTGRES_PASSWORD") == "another-password-0123456789"
+    url = f"http://127.0.0.1:{own.port('postgres_exporter')}/metrics"
+    wait_until("the exporter signing in with the new password", lambda: "pg_up 1" in httpx.get(url, timeout=10).text.splitlines(), 30)
 
 
 def test_a_taken_port_is_said_before_anything_starts(own: RunningStack) -> None:

@@ -14,6 +14,7 @@ from app.stack.compose import is_healthy, prepare_files, secret_texts
 from app.stack.mode import Mode, effective
 from app.stack.paths import CHECKOUT
 from app.stack.stack import Stack
+from app.stack.supervisor import Supervisor
 
 
 def _compose() -> dict[str, Any]:
@@ -75,20 +76,27 @@ def test_health_of_a_service(service: dict[str, Any], healthy: bool) -> None:
     [(True, True, Mode.COMPOSE), (True, False, Mode.NATIVE), (False, True, Mode.NATIVE)],
 )
 def test_auto_takes_containers_only_where_engine_and_plugin_answer(
-    monkeypatch: pytest.MonkeyPatch, engine: bool, plugin: bool, expected: Mode
+    monkeypatch: pytest.MonkeyPatch, stack: Stack, engine: bool, plugin: bool, expected: Mode
 ) -> None:
     """A docker command without an engine, or without the compose plugin, is no reason to fail: the native way works."""
     monkeypatch.setattr(mode, "_answers", lambda *command: engine if command == ("docker", "info") else plugin)
-    assert effective(Mode.AUTO) is expected
-    assert effective(Mode.NATIVE) is Mode.NATIVE
-    assert effective(Mode.COMPOSE) is Mode.COMPOSE
+    assert effective(Mode.AUTO, stack) is expected
+    assert effective(Mode.NATIVE, stack) is Mode.NATIVE
+    assert effective(Mode.COMPOSE, stack) is Mode.COMPOSE
 
 
-def test_an_engine_that_hangs_does_not_hang_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_engine_that_hangs_does_not_hang_the_command(monkeypatch: pytest.MonkeyPatch, stack: Stack, tmp_path: Path) -> None:
     """`docker info` may wait for ever for a dead engine; the choice falls to native after the limit."""
     docker = tmp_path / "docker"
     docker.write_text("#!/bin/sh\nexec sleep 600\n")
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(mode, "_SECONDS", 0.2)
-    assert effective(Mode.AUTO) is Mode.NATIVE
+    assert effective(Mode.AUTO, stack) is Mode.NATIVE
+
+
+def test_what_runs_natively_is_looked_at_natively(monkeypatch: pytest.MonkeyPatch, stack: Stack) -> None:
+    """`make status` after `make up MODE=native` shows that stack, also where an engine answers."""
+    monkeypatch.setattr(mode, "_answers", lambda *_: True)
+    monkeypatch.setattr(Supervisor, "is_running", lambda _: True)
+    assert effective(Mode.AUTO, stack) is Mode.NATIVE
