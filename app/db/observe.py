@@ -1,4 +1,4 @@
-"""What every query leaves behind: a log record, two metrics and a span.
+"""What every query leaves behind: a log record, two metrics, a span, and a step in the story of a later error.
 
 The engine's own events are the source, so that no query escapes, whoever sends
 it. Statements are logged as they are sent, with placeholders; parameters never.
@@ -8,12 +8,13 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
 
-from app.core import metrics, tracing
+from app.core import error_tracking, metrics, tracing
 from app.core.logger import get_logger
 from app.db.errors import connect_failure, sqlstate, tidy
 
@@ -70,6 +71,7 @@ class QueryObserver:
         if rows is not None:
             query.span.set("db.response.returned_rows", rows)
         self._finish(query, "success")
+        error_tracking.add_breadcrumb("query", query.statement)
         fields: dict[str, Any] = {
             "operation": query.operation,
             "statement": query.statement,
@@ -97,6 +99,7 @@ class QueryObserver:
             log.debug("A query was given up, because its request ended", event="db.query", outcome="cancelled", **fields)
             return
         self._finish(query, "failure", error)
+        error_tracking.add_breadcrumb("query", query.statement, "error")
         log.error(
             "A query failed",
             event="db.query.failed",
@@ -109,7 +112,7 @@ class QueryObserver:
     def _finish(self, query: "_Query", outcome: str, error: BaseException | None = None) -> None:
         query.end(error)
         self._queries.labels(operation=query.operation, outcome=outcome).inc()
-        if outcome == "success":
+        if outcome != "cancelled":
             self._durations.labels(operation=query.operation).observe(query.milliseconds / 1000)
 
 
@@ -119,9 +122,7 @@ class _Query:
     __slots__ = ("_ended", "_manager", "_started", "operation", "span", "statement")
 
     def __init__(self, statement: str) -> None:
-        first_word = statement.split(None, 1)[0].lower() if statement else ""
-        self.statement: Final = " ".join(statement.split())
-        self.operation: Final = first_word if first_word in OPERATIONS else "other"
+        self.statement, self.operation = _described(statement)
         self._ended: float | None = None
         self._started: Final = time.perf_counter()
         self._manager: Final = tracing.span("db.query", **{"db.operation.name": self.operation, "db.query.text": self.statement})
@@ -141,6 +142,14 @@ class _Query:
             self._manager.__exit__(None, None, None)
         else:
             self._manager.__exit__(type(error), error, error.__traceback__)
+
+
+@lru_cache(maxsize=512)
+def _described(statement: str) -> tuple[str, str]:
+    """A statement on one line, and its label. SQLAlchemy sends the same few texts over and over."""
+    words = statement.split()
+    operation = words[0].lower() if words else ""
+    return " ".join(words), operation if operation in OPERATIONS else "other"
 
 
 def _milliseconds(started: float) -> float:

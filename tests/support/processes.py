@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 
 import httpx
 
+from app.core.requests import OUTCOME_EVENTS
 from tests.support.records import spooled
 from tests.support.waiting import wait_until
 
@@ -84,7 +85,16 @@ class Service:
         self._process = None
 
     def records(self, request_id: str = "") -> list[dict[str, Any]]:
-        """Its records so far, in the order of time; those of one request when its id is given. Tracebacks and access lines are left out."""
+        """Its records so far, in the order of time; those of one request, once it is over, when its id is given.
+
+        Tracebacks and access lines are left out.
+        """
+        if request_id:
+            # The answer is on its way before the last record is written.
+            wait_until(f"the end of request {request_id} is recorded", lambda: any(map(_is_terminal, self._records(request_id))))
+        return self._records(request_id)
+
+    def _records(self, request_id: str) -> list[dict[str, Any]]:
         found = [record for record in spooled(self.spool) if record.get("event") not in ("error.traceback", "http.access")]
         found.sort(key=lambda record: str(record["timestamp"]))
         return [record for record in found if record.get("request_id") == request_id] if request_id else found
@@ -111,3 +121,7 @@ class Service:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
+
+
+def _is_terminal(record: dict[str, Any]) -> bool:
+    return str(record.get("event")) in OUTCOME_EVENTS.values()

@@ -1,6 +1,9 @@
 """What reaches the error tracker. The receiver is a stand-in for a Sentry-compatible server (tests/support/sentry_sink.py)."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
 
 import httpx
 import pytest
@@ -59,6 +62,20 @@ def test_a_feed_that_fails_for_the_database_is_one_event(postgres: Postgres, sta
     (event,) = sink.of("abc123")
     assert [crumb["message"] for crumb in event["breadcrumbs"]["values"]][-1] == "Feed requested"
     assert postgres.password not in str(sink.events)
+
+
+@pytest.mark.req("SEB-03", "DBQ-04", "DBQ-07")
+def test_an_event_shows_the_queries_before_it(start: StartService, sink: SentrySink, tmp_path: Path) -> None:
+    """The statement that failed is among the steps, with placeholders."""
+    database = tmp_path / "broken.db"
+    app = start("app", DATABASE_URL=f"sqlite+aiosqlite:///{database}", SENTRY_DSN=sink.dsn)
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("DROP TABLE posts")
+    assert app.get("/feed?before=424242", "steps").status_code == 500
+    (event,) = wait_until("the event arrives", lambda: sink.of("steps"))
+    (query,) = [crumb for crumb in event["breadcrumbs"]["values"] if crumb["category"] == "query"]
+    assert query["message"].startswith("SELECT posts.id")
+    assert "424242" not in str(event)
 
 
 @pytest.mark.req("SEB-12", "LOG-30", "J-08", "ERR-07", "ERR-10")

@@ -92,9 +92,5 @@ def test_a_service_that_hangs_or_fails_is_told_apart_and_can_be_steered(postgres
     assert [(answer.status_code, answer.json().get("code")) for answer in (failing, hanging)] == [(502, "no_gpu"), (502, "timeout")]
     assert "suggestion.failed" in app.events("failing")
     assert "suggestion.timed_out" in app.events("hanging")
-    (terminal,) = wait_until(
-        "the hanging request ends in the voice service too",
-        lambda: [record for record in voice.records("hanging") if str(record["event"]).startswith("http.request.c")],
-    )
-    assert terminal["event"] == "http.request.cancelled"
+    assert voice.events("hanging")[-1] == "http.request.cancelled"
     assert _suggest(app).status_code == 200
