@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.core import metrics, tracing
+from app.core import context, metrics, tracing
 from app.core.logger import get_logger
 from app.db import posts
 from app.db.engine import Database
@@ -30,7 +30,7 @@ async def load_feed(database: Database, limit: int, before: int | None = None) -
             span.set("nobet.count", len(page.posts))
     except Exception as error:
         metrics.counter("feed_loads_total").labels(outcome="failure").inc()
-        log.error("The feed query failed", event="feed.failed", outcome="failure", exc_info=error)
+        log.error("The feed query of request %s failed", context.request_id(), event="feed.failed", outcome="failure", exc_info=error)
         raise
     _report(len(page.posts))
     return page

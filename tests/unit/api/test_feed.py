@@ -93,6 +93,7 @@ async def test_a_failing_query_is_500_with_start_query_error_and_one_terminal_re
     levels = [record["level"] for record in backend.records("abc123")]
     assert levels == ["INFO", "INFO", "ERROR", "ERROR", "ERROR"]
     failed = backend.record("abc123", "feed.failed")
+    assert failed["message"] == "The feed query of request abc123 failed"
     assert failed["error_type"] == "OperationalError"
     assert "no such table" in failed["error_message"]
 
