@@ -1,5 +1,6 @@
 """Installs and starts one component: waits for what it needs, starts it, polls until it is ready."""
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from app.stack import fingerprint
 from app.stack.choose import Chosen
 from app.stack.commands import command_of
 from app.stack.errors import StackError
+from app.stack.files import write_private
 from app.stack.install import home_of, install, is_installed
+from app.stack.launch import BUILD_ENVIRONMENT, build_environment
 from app.stack.model import Component
 from app.stack.prepare import prepare
 from app.stack.probes import ask
@@ -61,6 +64,8 @@ class BringUp:
             tell("preparing", "")
         self.supervisor.stop(component.name)
         prepare(self.stack, component, home)
+        if component.background:
+            write_private(self.stack.paths.run / component.name / BUILD_ENVIRONMENT, json.dumps(build_environment()))
         self.supervisor.define(component, command)
         tell("starting", "")
         self.supervisor.start(component.name)

@@ -5,6 +5,7 @@ killed predecessor left behind, builds the program when it is not there yet (and
 then lets Prometheus know of it), and becomes the program.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -16,6 +17,27 @@ from typing import Final
 
 LATER_TARGETS: Final = "prometheus-later"
 """Folder under `etc` with the targets as they will be when everything is built."""
+
+BUILD_ENVIRONMENT: Final = "build-environment.json"
+"""File in the working folder with the variables for the build. They are not part of the program's environment."""
+
+_PROXIES: Final = frozenset({"http_proxy", "https_proxy", "no_proxy", "all_proxy", "ssl_cert_file", "ssl_cert_dir"})
+_GO: Final = frozenset(
+    {
+        "GOCACHE",
+        "GOENV",
+        "GOFLAGS",
+        "GOINSECURE",
+        "GOMODCACHE",
+        "GONOPROXY",
+        "GONOSUMDB",
+        "GOPATH",
+        "GOPRIVATE",
+        "GOPROXY",
+        "GOSUMDB",
+        "GOTOOLCHAIN",
+    }
+)
 
 _GROUP_FILE: Final = "process-group"
 _GRACE_SECONDS: Final = 5.0
@@ -79,11 +101,18 @@ def announce(etc: Path) -> None:
         shutil.copy(prepared, etc / "prometheus" / "targets" / prepared.name)
 
 
+def build_environment() -> dict[str, str]:
+    """What a build may need of the shell that ran `up`: proxies, certificates and Go's own variables."""
+    return {name: value for name, value in os.environ.items() if name.lower() in _PROXIES or name in _GO}
+
+
 def _build(component: str, cache: Path) -> None:
     from app.stack.components import COMPONENTS
     from app.stack.errors import StackError
     from app.stack.install import install
 
+    with suppress(OSError, ValueError):
+        os.environ.update(json.loads((Path.cwd() / BUILD_ENVIRONMENT).read_text(encoding="utf-8")))
     try:
         install(COMPONENTS[component].sources[0], COMPONENTS[component], cache, _say)
     except StackError as error:

@@ -6,7 +6,9 @@ import sys
 import time
 from pathlib import Path
 
-from app.stack.launch import end_leftovers, group_members
+import pytest
+
+from app.stack.launch import build_environment, end_leftovers, group_members
 from tests.support.waiting import wait_until
 
 SLEEPER = "import time, sys; sys.stdout.write('up\\n'); sys.stdout.flush(); time.sleep(600)"
@@ -58,3 +60,14 @@ def test_the_own_group_is_recorded(tmp_path: Path) -> None:
     end_leftovers(file)
     assert file.read_text().split()[0] == str(os.getpgrp())
     assert os.getpid() in group_members(os.getpgrp())
+
+
+def test_a_build_gets_proxies_and_go_settings_and_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a proxy the build in the background works like one in the shell; other variables stay out."""
+    for name in ("https_proxy", "NO_PROXY", "GOPROXY", "GOFLAGS"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("GOOGLE_TOKEN", "y")
+    monkeypatch.setenv("POSTGRES_PASSWORD", "z")
+    found = build_environment()
+    assert {"https_proxy", "NO_PROXY", "GOPROXY", "GOFLAGS"} <= found.keys()
+    assert not {"GOOGLE_TOKEN", "POSTGRES_PASSWORD"} & found.keys()
