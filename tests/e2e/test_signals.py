@@ -149,8 +149,8 @@ def _terminal(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 @pytest.mark.req("HTM-18", "SYS-02", "SYS-03", "SYS-04")
 def test_values_of_both_workers_are_there(stores: Stores) -> None:
     """Two workers of the app, each with CPU and memory."""
-    wait_until("both workers", lambda: len(stores.query('process_resident_memory_bytes{job="app"}')) == 2, ARRIVAL_SECONDS)
-    assert len(stores.query('process_cpu_seconds_total{job="app"}')) == 2
+    for name in ("process_resident_memory_bytes", "process_heap_bytes", "process_cpu_seconds_total"):
+        wait_until(f"{name} of both workers", lambda name=name: len(stores.query(f'{name}{{job="app"}}')) == 2, ARRIVAL_SECONDS)  # type: ignore[misc]
 
 
 @pytest.mark.req("ACC-01", "ACC-02")

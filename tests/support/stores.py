@@ -29,6 +29,13 @@ class Stores:
                 answer = client.post("/_search/scroll", json={"scroll": "1m", "scroll_id": page["_scroll_id"]})
         return found
 
+    def count(self, query: dict[str, Any], index: str = "logs-*,dead-*") -> int:
+        """How many documents a query finds, without reading them."""
+        with self._search() as client:
+            client.post("/_refresh").raise_for_status()
+            answer = client.post(f"/{index}/_count", json={"query": query}).raise_for_status()
+            return int(answer.json()["count"])
+
     def of_request(self, ident: str) -> list[dict[str, Any]]:
         """The records of one request."""
         return self.logs({"term": {"request_id": ident}})
