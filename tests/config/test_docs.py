@@ -30,9 +30,6 @@ NO_SETTINGS: Final = frozenset({"JAVA_HOME", "NAME_FILE"})
 EXAMPLES: Final = frozenset({"app/watch"})
 """Paths that a page proposes for the reader's own project."""
 
-COMING: Final = {"runbook.md": frozenset({"LOG_RETENTION_DAYS", "cleanup", "dead-letters"})}
-"""Names that the runbook tells of before they are there, with retention and replay. Take each out when it has come, or its step."""
-
 EACH_PAGE: Final = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))
 
 
@@ -97,7 +94,7 @@ def test_every_nobet_command_exists(page: Path) -> None:
     """`nobet X` can be typed as it stands."""
     commands = {command.name or getattr(command.callback, "__name__", "") for command in nobet.registered_commands}
     named = {command for text in _typed(page) for command in NOBET.findall(text)}
-    assert named <= commands | COMING.get(page.name, frozenset())
+    assert named <= commands
 
 
 def _typed(page: Path) -> list[str]:
@@ -112,7 +109,6 @@ def test_every_setting_that_is_named_exists(page: Path) -> None:
     """No page tells of a setting that isn't there: each stands in .env.example."""
     known = {name.upper() for name in Settings.model_fields} | NO_SETTINGS
     named = {match[1] for span in SPAN.findall(prose(page)) if (match := SETTING.fullmatch(span))}
-    named -= COMING.get(page.name, frozenset())
     assert named <= known
     example = (CHECKOUT / ".env.example").read_text(encoding="utf-8")
     assert [name for name in named - NO_SETTINGS if f"\n{name}=" not in example] == []

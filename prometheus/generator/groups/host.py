@@ -17,7 +17,7 @@ HOST: Final = Group(
             means="Spool, Elasticsearch and PostgreSQL share this disk. At 95 % Elasticsearch refuses writes and the spool grows.",
             steps=(
                 "`du -xh --max-depth=2 .stack | sort -h | tail` natively, `docker system df -v` with Compose.",
-                "Old log indices: shorten `LOG_RETENTION_DAYS` and run `nobet cleanup`.",
+                "Old log indices are the usual cause: delete the oldest, as docs/troubleshooting.md shows under 'The disk is full'.",
                 "A large spool means that shipping is stuck: see LogShippingStalled.",
             ),
             service="node",

@@ -121,7 +121,7 @@ and on (service, env) max by (service, env) (
             steps=(
                 "Read the reasons: index `dead-*` in Grafana, Explore.",
                 "`rejected`: a field has a type that the template does not allow. Declare it in the telemetry contract.",
-                "Replay them when the cause is gone: `nobet dead-letters`.",
+                "Each dead letter has the raw line in `raw`: nothing is lost while the cause is being mended.",
             ),
             look="increase(shipper_records_dead_total[<15m>])",
         ),

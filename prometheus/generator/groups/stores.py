@@ -17,7 +17,7 @@ _ES_DISK: Final = """
 """
 
 _ES_DISK_STEPS: Final = (
-    "Delete or archive old indices: `nobet cleanup`; shorten `LOG_RETENTION_DAYS`.",
+    "Delete the oldest log indices, as docs/troubleshooting.md shows, or add space.",
     "At 95 % Elasticsearch blocks writes (flood stage) until use falls below 90 %; the spool keeps the records meanwhile.",
 )
 
