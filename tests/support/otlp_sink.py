@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,9 @@ class ReceivedSpan:
     span_id: str
     parent_id: str
     attributes: dict[str, str]
+    failed: bool
+    raw: str
+    """All of it as text, to search for what must not be in it."""
 
 
 class OtlpSink:
@@ -59,7 +63,8 @@ class OtlpSink:
                 for span in scope.spans:
                     attributes = {item.key: item.value.string_value for item in span.attributes}
                     ids = (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex())
-                    self.spans.append(ReceivedSpan(service, span.name, *ids, attributes))
+                    failed = span.status.code == Status.STATUS_CODE_ERROR
+                    self.spans.append(ReceivedSpan(service, span.name, *ids, attributes, failed, str(span)))
 
     def of(self, trace_id: str) -> list[ReceivedSpan]:
         """The spans of one trace so far."""
