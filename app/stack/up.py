@@ -3,7 +3,7 @@
 import fcntl
 import shutil
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
@@ -56,14 +56,17 @@ def up(stack: Stack, console: Console, names: Collection[str] | None = None) -> 
         titles = {name: chosen.component.title for name, chosen in choice.chosen.items()}
         with progress(console, titles) as display:
             crew.run(display)
-        required = {name: text for name, text in crew.errors.items() if not choice.chosen[name].component.optional or names is not None}
-        for name in crew.errors.keys() - required.keys():
-            console.print(f"Note: {crew.errors[name]}", style="yellow", markup=False, highlight=False)
-        if required:
-            raise StackError(
-                "\n".join(required.values()) + "\nWhat did start keeps running: `make status` shows it, `make up` tries again."
-            )
+        _report(console, crew.errors, {name for name in choice.chosen if names is None and choice.chosen[name].component.optional})
         return True
+
+
+def _report(console: Console, errors: Mapping[str, str], dispensable: Collection[str]) -> None:
+    """Note what the stack can do without; raise StackError for the rest."""
+    for name in errors.keys() & set(dispensable):
+        console.print(f"Note: {errors[name]}", style="yellow", markup=False, highlight=False)
+    required = [text for name, text in errors.items() if name not in dispensable]
+    if required:
+        raise StackError("\n".join(required) + "\nWhat did start keeps running: `make status` shows it, `make up` tries again.")
 
 
 @contextmanager
