@@ -52,8 +52,11 @@ def print_story(console: Console, story: "Story", jaeger_url: str) -> None:
 
 
 def moment(record: dict[str, Any]) -> float:
-    """The time of a record in seconds since the epoch."""
-    return dt.datetime.fromisoformat(str(record["timestamp"])).timestamp()
+    """The time of a record in seconds since the epoch; 0 for a foreign document that has none."""
+    try:
+        return dt.datetime.fromisoformat(str(record.get("timestamp") or record.get("@timestamp"))).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def duration(seconds: float) -> str:
