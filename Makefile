@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 MODE ?= auto
 STAMP := $(VENV)/.ready
 
-.PHONY: help generated venv up down status story demo token clean test test-unit lint fmt generate requirements coverage-map
+.PHONY: help generated servers venv up down status story demo token clean test test-unit lint fmt generate requirements coverage-map
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "; print "Nöbet: the night watch for FastAPI services\n"} /^[a-z-]+:.*## / {printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,7 +40,11 @@ token: $(STAMP) ## Print the bearer token of /metrics
 clean: $(STAMP) ## Stop the stack and remove its state (.stack); asks first
 	@$(RUN) -m app.cli clean
 
-test: lint ## Run every check: lint, unit, configuration, integration and end to end
+servers: $(STAMP)
+	@echo "Getting the servers that the checks run against (minutes the first time) …"
+	@$(RUN) -m app.stack.install
+
+test: lint servers ## Run every check: lint, unit, configuration, integration and end to end
 	@$(VENV)/bin/pytest
 
 test-unit: $(STAMP) ## Run the quick tests that need no server

@@ -27,7 +27,12 @@ def effective(mode: Mode, stack: "Stack") -> Mode:
 
     if Supervisor(stack.paths).is_running():
         return Mode.NATIVE
-    return Mode.COMPOSE if _answers("docker", "info") and _answers("docker", "compose", "version") else Mode.NATIVE
+    return Mode.COMPOSE if _answers("docker", "info") and has_compose() else Mode.NATIVE
+
+
+def has_compose() -> bool:
+    """Whether the Docker client of this machine brings Compose v2; an engine need not answer."""
+    return _answers("docker", "compose", "version")
 
 
 def _answers(*command: str) -> bool:

@@ -1,5 +1,6 @@
 """The programs that check the configuration, from the native stack's own cache; installed when they are missing."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from app.stack.install import install, unusable
 from app.stack.model import Component
 from tests.support.processes import CHECKOUT
 
-CACHE = CHECKOUT / ".stack" / "cache"
+CACHE = Path(os.environ.get("STACK_CACHE_DIR") or CHECKOUT / ".stack" / "cache")
 
 
 def _program(component: Component, *names: str) -> Path:

@@ -1,7 +1,6 @@
 """docker-compose.yml and the image that it builds: valid, and in agreement with what the images are like."""
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +11,12 @@ import yaml
 
 from app.core.config import load_settings
 from app.core.ports import PORTS
+from app.stack.components.checks import COMPOSE
 from app.stack.components.data import ELASTICSEARCH
 from app.stack.install import go
-from app.stack.model import Go, Maven
+from app.stack.install.__main__ import compose_home
+from app.stack.mode import has_compose
+from app.stack.model import Maven
 from tests.config.conftest import CACHE
 from tests.config.files import compose, run
 from tests.support.processes import CHECKOUT
@@ -100,12 +102,10 @@ def test_compose_itself_accepts_the_file(tmp_path: Path) -> None:
 
 
 def _compose_program() -> list[str]:
-    if shutil.which("docker") and subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode == 0:
+    if has_compose():
         return ["docker", "compose"]
-    source = Go("compose", "2.40.3", ("github.com/docker/compose/v2/cmd",), "cmd")
-    home = CACHE / f"compose-{source.version}"
-    go.build(source, home, CACHE, print)
-    return [str(home / source.program)]
+    go.build(COMPOSE, compose_home(CACHE), CACHE, print)
+    return [str(compose_home(CACHE) / COMPOSE.program)]
 
 
 @EACH

@@ -1,0 +1,8 @@
+"""Programs that no stack runs and that the project's own checks need."""
+
+from typing import Final
+
+from app.stack.model import Go
+
+COMPOSE: Final = Go("compose", "2.40.3", ("github.com/docker/compose/v2/cmd",), "cmd")
+"""Compose v2, for machines whose Docker client has no such plugin: it reads and resolves docker-compose.yml."""
