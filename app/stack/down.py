@@ -6,7 +6,7 @@ from typing import Final
 from rich.console import Console
 
 from app.stack.components import COMPONENTS
-from app.stack.order import waves
+from app.stack.order import stop_waves
 from app.stack.progress import Progress, progress
 from app.stack.stack import Stack
 from app.stack.strays import end_strays
@@ -39,7 +39,7 @@ def down(stack: Stack, console: Console) -> bool:
 def _stop_all(supervisor: Supervisor, console: Console) -> None:
     titles = {name: COMPONENTS[name].title for name, process in supervisor.processes().items() if _lives(process) and name in COMPONENTS}
     with progress(console, titles) as display:
-        for wave in reversed(waves(COMPONENTS[name] for name in titles)):
+        for wave in stop_waves(COMPONENTS[name] for name in titles):
             _stop_wave(supervisor, wave, display)
 
 

@@ -121,6 +121,8 @@ class Component:
     env_where: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     """Variable in `env` → component without which it is left out, on machines that can't run that one."""
     depends_on: tuple[str, ...] = ()
+    outlives: tuple[str, ...] = ()
+    """Components that stop before it although they can start without it."""
     config: tuple[str, ...] = ()
     """Files and folders that it reads, from `etc` on; a change restarts or reloads it."""
     secrets: tuple[str, ...] = ()

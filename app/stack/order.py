@@ -1,6 +1,7 @@
 """The order in which components start: what they need comes first."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from app.stack.errors import StackError
@@ -24,6 +25,13 @@ def waves(components: Iterable[Component]) -> list[list[str]]:
         result.append(ready)
         sorter.done(*ready)
     return result
+
+
+def stop_waves(components: Iterable[Component]) -> list[list[str]]:
+    """Groups of names in the order of stopping: whoever is needed, or is to outlive others, goes later."""
+    chosen = list(components)
+    held = {component.name: [other.name for other in chosen if component.name in other.outlives] for component in chosen}
+    return waves(replace(component, depends_on=(*component.depends_on, *held[component.name])) for component in chosen)[::-1]
 
 
 def with_dependencies(names: Iterable[str], table: Mapping[str, Component]) -> list[str]:

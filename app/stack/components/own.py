@@ -66,6 +66,7 @@ SHIPPER: Final = Component(
     },
     secrets=("METRICS_TOKEN", "SENTRY_DSN", "ELASTICSEARCH_SHIPPER_PASSWORD"),
     depends_on=("elasticsearch",),
+    outlives=("app", "voice"),  # its drain takes their last records along
     prepare="shipper",
     stop_seconds=20,
 )

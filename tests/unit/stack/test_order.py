@@ -5,7 +5,7 @@ import pytest
 from app.stack.components import COMPONENTS
 from app.stack.errors import StackError
 from app.stack.model import Component, Own, Tcp
-from app.stack.order import waves, with_dependencies
+from app.stack.order import stop_waves, waves, with_dependencies
 
 
 def _component(name: str, *needs: str) -> Component:
@@ -30,6 +30,13 @@ def test_the_table_has_no_circle() -> None:
     assert position.keys() == COMPONENTS.keys()
     for component in COMPONENTS.values():
         assert all(position[need] < position[component.name] for need in component.depends_on)
+
+
+def test_the_shipper_stops_after_those_whose_records_it_ships() -> None:
+    """Its drain at the end finds the last words of the app and the voice service; Elasticsearch goes after it."""
+    position = {name: number for number, wave in enumerate(stop_waves(COMPONENTS.values())) for name in wave}
+    assert position["app"] < position["shipper"] < position["elasticsearch"]
+    assert position["voice"] < position["shipper"]
 
 
 def test_asking_for_one_brings_what_it_needs() -> None:
