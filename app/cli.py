@@ -43,12 +43,17 @@ def up(
 
 
 @app.command()
-def down(mode: ModeOption = Mode.AUTO) -> None:
-    """Stop the whole stack. The data stays."""
+def down(
+    components: Annotated[
+        list[str] | None, typer.Argument(help="Only these components; `up` with the same names starts them again.")
+    ] = None,
+    mode: ModeOption = Mode.AUTO,
+) -> None:
+    """Stop the whole stack, or some components to see what happens. The data stays."""
     from app.stack.actions import run_down
 
     with _interruptible("What has not stopped yet keeps running: `make down` goes on."):
-        run_down(_stack(), _console(), mode)
+        run_down(_stack(), _console(), mode, components or [])
 
 
 @app.command()

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 
 from rich.console import Console
@@ -34,9 +34,13 @@ def run_up(stack: Stack, console: Console, mode: Mode, names: Collection[str] | 
     print_up(console, stack, [status for status in statuses if not names or status.state not in ("stopped", "skipped")])
 
 
-def run_down(stack: Stack, console: Console, mode: Mode) -> None:
-    """Stop, then say what stays. Raises StackError."""
+def run_down(stack: Stack, console: Console, mode: Mode, names: Sequence[str] = ()) -> None:
+    """Stop everything, or the named components, then say what stays. Raises StackError."""
     begin = time.monotonic()
+    if names:
+        _stop_some(stack, mode, names)
+        console.print(f"Stopped: {', '.join(names)}. The rest runs on; `nobet up` starts them again.", highlight=False)
+        return
     if effective(mode, stack) is Mode.COMPOSE:
         from app.stack.compose import compose_down
 
@@ -49,6 +53,17 @@ def run_down(stack: Stack, console: Console, mode: Mode) -> None:
     stopped = down(stack, console)
     text = f"Stopped after {seconds_since(begin)}; the data stays. `make up` goes on with it." if stopped else "Nothing was running."
     console.print(text, highlight=False)
+
+
+def _stop_some(stack: Stack, mode: Mode, names: Sequence[str]) -> None:
+    if effective(mode, stack) is Mode.COMPOSE:
+        from app.stack.compose import compose_stop
+
+        compose_stop(stack, names)
+    else:
+        from app.stack.down import stop_components
+
+        stop_components(stack, names)
 
 
 def run_status(stack: Stack, console: Console, mode: Mode, *, as_json: bool) -> int:

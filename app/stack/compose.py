@@ -31,6 +31,11 @@ def compose_down(stack: Stack) -> None:
     _compose(stack, "down", what="Stopping the containers")
 
 
+def compose_stop(stack: Stack, names: Sequence[str]) -> None:
+    """Stop some services. Raises StackError."""
+    _compose(stack, "stop", *names, what=f"Stopping {', '.join(names)}")
+
+
 def prepare_files(stack: Stack) -> None:
     """Write one file for each secret that docker-compose.yml names, into a folder that only its owner may enter.
 

@@ -1,11 +1,13 @@
 """`nobet down`: stops everything in reverse order and leaves nothing running; the data stays."""
 
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from rich.console import Console
 
 from app.stack.components import COMPONENTS
+from app.stack.errors import StackError
 from app.stack.order import stop_waves
 from app.stack.progress import Progress, progress
 from app.stack.stack import Stack
@@ -34,6 +36,17 @@ def down(stack: Stack, console: Console) -> bool:
         if strays:
             console.print(f"Ended {strays} processes that nobody supervised any more.", highlight=False)
     return supervised or strays > 0
+
+
+def stop_components(stack: Stack, names: Sequence[str]) -> None:
+    """Stop these and nothing else; nobody restarts them until `up`. Raises StackError for names that nothing runs under."""
+    supervisor = Supervisor(stack.paths)
+    running = [name for name, process in supervisor.processes().items() if _lives(process)]
+    idle = [name for name in names if name not in running]
+    if idle:
+        raise StackError(f"Nothing runs as {', '.join(idle)}. Running are: {', '.join(sorted(running)) or 'none'}.")
+    for name in names:
+        supervisor.stop(name)
 
 
 def _stop_all(supervisor: Supervisor, console: Console) -> None:

@@ -15,7 +15,7 @@ from redis import Redis
 from rich.console import Console
 
 from app.core.ports import LOOPBACK
-from app.stack.down import down
+from app.stack.down import down, stop_components
 from app.stack.errors import StackError
 from app.stack.status import native_status
 from app.stack.up import up
@@ -173,3 +173,16 @@ def test_a_killed_supervisor_does_not_leave_the_ports_taken(own: RunningStack) -
     assert "Ended 2 processes that a killed supervisor had left behind." in lines
     assert own.is_ready("redis")
     assert own.pid("redis") != old
+
+
+def test_one_component_can_be_stopped_alone(own: RunningStack) -> None:
+    """`nobet down redis` stops redis for good and nothing else; a name that nothing runs under is named; `up` brings it back."""
+    own.need("redis", "node_exporter")
+    stop_components(own.declared, ["redis"])
+    assert not own.is_ready("redis")
+    assert own.is_ready("node_exporter")
+    with pytest.raises(StackError, match="Nothing runs as redis, nonsense. Running are: node_exporter"):
+        stop_components(own.declared, ["redis", "nonsense"])
+    changed, _ = _up(own, "redis")
+    assert changed
+    assert own.is_ready("redis")
