@@ -181,7 +181,7 @@ def test_one_component_can_be_stopped_alone(own: RunningStack) -> None:
     stop_components(own.declared, ["redis"])
     assert not own.is_ready("redis")
     assert own.is_ready("node_exporter")
-    with pytest.raises(StackError, match="Nothing runs as redis, nonsense. Running are: node_exporter"):
+    with pytest.raises(StackError, match=r"Nothing runs as redis, nonsense\. Running are: node_exporter"):
         stop_components(own.declared, ["redis", "nonsense"])
     changed, _ = _up(own, "redis")
     assert changed
