@@ -121,7 +121,7 @@ def clean(
 def main() -> None:
     """Entry point: failures are one sentence on standard error and exit code 1."""
     with _one_sentence():
-        app()
+        app(prog_name="nobet")
 
 
 @contextmanager
