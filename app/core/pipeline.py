@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import orjson
 
+from app.core import metrics
 from app.core.records import add_error, build, encode
 from app.core.sink import Observer, Sink, Syncer
 
@@ -31,6 +32,7 @@ class Pipeline:
         try:
             self._emit(level, logger, message, fields, exc)
         except Exception as error:  # noqa: BLE001 (whatever it is, the caller's work goes on)
+            metrics.counter("log_records_dropped_total").labels(reason="encoding_failed").inc()
             print(f'{{"level":"ERROR","message":"a log record was lost: {type(error).__name__}"}}', file=sys.stderr)  # noqa: T201
 
     def _emit(self, level: int, logger: str, message: str, fields: Mapping[str, Any], exc: BaseException | None) -> None:

@@ -18,6 +18,7 @@ from app.core import context
 from app.core.logger import get_logger, mask_sensitive_data
 from app.core.records import build, encode
 from app.core.telemetry import FIELDS
+from tests.support.asgi import sample
 from tests.support.records import logging_to, spooled
 
 Records = Callable[[], list[dict[str, Any]]]
@@ -346,3 +347,19 @@ def test_uvicorns_own_loggers_are_taken_over_and_a_silenced_one_stays_silent(tmp
     finally:
         access.propagate = True
     assert [record["message"] for record in spooled(tmp_path)] == ["Application startup complete."]
+
+
+def test_a_record_that_can_not_be_made_is_counted_and_the_caller_goes_on(
+    records: Records, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Should making a record fail after all: no exception in the caller, one count, one line on standard error."""
+    before = sample("log_records_dropped_total", reason="encoding_failed")
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("no record today")
+
+    monkeypatch.setattr("app.core.pipeline.build", fail)
+    get_logger("x").info("m")
+    assert records() == []
+    assert sample("log_records_dropped_total", reason="encoding_failed") == before + 1
+    assert "a log record was lost: RuntimeError" in capsys.readouterr().err
