@@ -4,7 +4,6 @@
 Elasticsearch, no Jaeger, records on standard output.
 """
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,8 +14,8 @@ from app.api.errors import ERROR_RESPONSES, install_error_answers
 from app.api.routes import api_router
 from app.clients.redis import RedisClient
 from app.clients.voice import VoiceClient
-from app.core.config import ConfigError, Settings, get_settings
-from app.core.kit import Observability
+from app.core.config import Settings, get_settings
+from app.core.kit import Observability, made_when_asked_for
 from app.db.engine import Database
 from app.db.migrate import upgrade_trial_database
 
@@ -81,12 +80,4 @@ def _watch(obs: Observability, resources: Resources) -> None:
         obs.health.register("voice", resources.voice.ping)
 
 
-def __getattr__(name: str) -> FastAPI:
-    """`app`, made when it is first asked for, so that importing `create_app` reads no settings and opens no files."""
-    if name != "app":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        globals()["app"] = made = create_app()
-    except ConfigError as error:
-        sys.exit(str(error))
-    return made
+__getattr__ = made_when_asked_for(globals(), create_app)

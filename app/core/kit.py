@@ -6,8 +6,10 @@ obs.install(app)
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exception_handlers import http_exception_handler
@@ -16,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.core import context, error_tracking, metrics, tracing
-from app.core.config import Settings
+from app.core.config import ConfigError, Settings
 from app.core.endpoints import make_router
 from app.core.health_monitor import HealthMonitor
 from app.core.log_setup import configure_logging
@@ -77,6 +79,24 @@ class Observability:
         tracing.shutdown()
         error_tracking.shutdown()
         metrics.flush_exemplars()
+
+
+def made_when_asked_for(module: dict[str, Any], create: Callable[[], FastAPI]) -> Callable[[str], FastAPI]:
+    """A module's `__getattr__` that makes its `app` on first use, so that importing the module reads no settings and opens no files.
+
+    `__getattr__ = made_when_asked_for(globals(), create_app)`. Wrong settings end the process with their sentence.
+    """
+
+    def attribute(name: str) -> FastAPI:
+        if name != "app":
+            raise AttributeError(f"module {module['__name__']!r} has no attribute {name!r}")
+        try:
+            made = module["app"] = create()
+        except ConfigError as error:
+            sys.exit(str(error))
+        return made
+
+    return attribute
 
 
 async def answer_http_exception(request: Request, error: Exception) -> Response:

@@ -1,6 +1,5 @@
 """The HTTP side of the voice service: `uvicorn app.voice.main:app`. One worker, since the knobs live in the process."""
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -10,8 +9,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from app.core import context
-from app.core.config import ConfigError, Settings, get_settings
-from app.core.kit import Observability
+from app.core.config import Settings, get_settings
+from app.core.kit import Observability, made_when_asked_for
 from app.core.logger import get_logger
 from app.core.security import bearer_matches
 from app.voice.knobs import Knobs, KnobsChange, Misbehaviour
@@ -102,12 +101,4 @@ async def _refused(_: Request, error: Exception) -> Response:
     return JSONResponse(body, error.status)
 
 
-def __getattr__(name: str) -> FastAPI:
-    """`app`, made when it is first asked for, so that importing `create_app` reads no settings and opens no files."""
-    if name != "app":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        globals()["app"] = made = create_app()
-    except ConfigError as error:
-        sys.exit(str(error))
-    return made
+__getattr__ = made_when_asked_for(globals(), create_app)
