@@ -119,21 +119,19 @@ class Recorder:
             tracing.end(request.trace, f"{request.method} {endpoint}", attributes, request.error, failed=status >= 500)
 
     def _measure(self, request: Request, endpoint: str, status: int, seconds: float) -> None:
-        key = (request.method, endpoint, status)
+        method = request.method if request.method in METHODS else OTHER_METHOD
+        key = (method, endpoint, status)
         children = self._children.get(key)
         if children is None:
             code = str(status)
-            method = request.method if request.method in METHODS else OTHER_METHOD
             children = (self._total.labels(method, endpoint, code), self._duration.labels(endpoint), self._size.labels(endpoint))
             self._errors.labels(method, endpoint, "500")
-            if method == request.method:
-                self._children[key] = children
+            self._children[key] = children
         children[0].inc()
         children[1].observe(seconds)
         if request.bytes:
             children[2].inc(request.bytes)
         if status >= 500:
-            method = request.method if request.method in METHODS else OTHER_METHOD
             self._errors.labels(method, endpoint, str(status)).inc()
         if request.error is not None and request.outcome == "failed":
             self._exceptions.labels(endpoint, type(request.error).__name__).inc()
