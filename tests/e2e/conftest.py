@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.support.sentry_sink import SentrySink
-from tests.support.stack import RunningStack, new_stack
+from tests.support.stack import RunningStack, whole_stack
 from tests.support.stores import Stores, has_jaeger
 from tests.support.waiting import wait_until
 
@@ -24,7 +24,7 @@ def error_events() -> Iterator[SentrySink]:
 @pytest.fixture(scope="session")
 def world(error_events: SentrySink) -> Iterator[RunningStack]:
     """The whole stack, running, with Jaeger where Go is installed."""
-    stack = new_stack(SENTRY_DSN=error_events.dsn, LOG_TRACEBACKS="always", SHIPPER_BACKOFF_MAX_SECONDS="5")
+    stack = whole_stack(SENTRY_DSN=error_events.dsn, LOG_TRACEBACKS="always", SHIPPER_BACKOFF_MAX_SECONDS="5")
     try:
         stack.need()
         if has_jaeger(stack):

@@ -3,6 +3,9 @@
 Use it from a `conftest.py` with `from tests.support.stack import stack  # noqa: F401`. All tests of a
 session share one stack; `stack.need("elasticsearch", "redis")` starts what is not running yet.
 It is stopped and removed at the end, after Ctrl-C too. STACK_TEST_KEEP=1 keeps its folder.
+
+While you write end-to-end tests, STACK_TEST_ATTACH=/tmp/some-folder keeps their stack running between runs:
+seconds instead of minutes, and only what changed is restarted. End it with `STACK_DIR=/tmp/some-folder/stack nobet down`.
 """
 
 import atexit
@@ -49,7 +52,7 @@ class RunningStack:
             **QUICK,
             "STACK_DIR": str(folder / "stack"),
             "STACK_CACHE_DIR": os.environ.get("STACK_CACHE_DIR") or str(CHECKOUT / ".stack" / "cache"),
-            "STACK_PORT_OFFSET": str(free_offset()),
+            "STACK_PORT_OFFSET": str(_offset_of(folder)),
             **(settings or {}),
         }
         self.declared = self._open()
@@ -141,7 +144,9 @@ class RunningStack:
         return "\n".join(log_tail(self.declared.paths.log_file(component), lines))
 
     def close(self) -> None:
-        """Stop everything and remove the folder."""
+        """Stop everything and remove the folder, unless it is to be kept for the next run."""
+        if self.folder == attached_folder():
+            return
         try:
             down(self.declared, Console(quiet=True))
         except StackError as error:
@@ -182,9 +187,32 @@ def _step() -> int:
     return next(step for step in range(100, 1000) if all(difference % step for difference in differences))
 
 
+def _offset_of(folder: Path) -> int:
+    """The offset that a kept stack has already, else a free one."""
+    noted = folder / "offset"
+    if not noted.exists():
+        noted.write_text(str(free_offset()))
+    return int(noted.read_text())
+
+
+def attached_folder() -> Path | None:
+    """The folder of the stack that stays between runs, when the developer wants one."""
+    folder = os.environ.get("STACK_TEST_ATTACH")
+    return Path(folder) if folder else None
+
+
 def new_stack(**settings: str) -> RunningStack:
     """A stack of one's own, in a short temporary folder because sockets have short paths. Call `close` at the end."""
     return RunningStack(Path(tempfile.mkdtemp(prefix="nobet-")), settings)
+
+
+def whole_stack(**settings: str) -> RunningStack:
+    """The stack of the end-to-end tests: the kept one where there is one, else a new one. Call `close` at the end."""
+    folder = attached_folder()
+    if folder is None:
+        return new_stack(**settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    return RunningStack(folder, settings)
 
 
 _shared: RunningStack | None = None
