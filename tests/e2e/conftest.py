@@ -1,10 +1,12 @@
 """The whole stack once, with an error tracker's stand-in, and what arrived in its stores."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
 
+from tests.support.client import SimulatedClient
+from tests.support.crashlytics_sink import CrashlyticsSink
 from tests.support.sentry_sink import SentrySink
 from tests.support.stack import RunningStack, whole_stack
 from tests.support.stores import Stores, has_jaeger
@@ -46,3 +48,33 @@ def app(world: RunningStack) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=world.url("app"), timeout=30) as client:
         wait_until("the app answering", lambda: client.get("/health/ready").status_code == 200, 60)
         yield client
+
+
+@pytest.fixture(scope="session")
+def client_events() -> Iterator[SentrySink]:
+    """Takes the error events of simulated clients: a project of their own, apart from the backend's."""
+    with SentrySink() as sink:
+        yield sink
+
+
+@pytest.fixture(scope="session")
+def crashlytics() -> Iterator[CrashlyticsSink]:
+    """Takes the crash reports of simulated phones."""
+    with CrashlyticsSink() as sink:
+        yield sink
+
+
+@pytest.fixture
+def phone(app: httpx.Client, client_events: SentrySink, crashlytics: CrashlyticsSink) -> Iterator[Callable[..., SimulatedClient]]:
+    """Makes simulated phones against the running app: `phone(token=…)`; all are closed at the end."""
+    made: list[SimulatedClient] = []
+
+    def make(**options: str) -> SimulatedClient:
+        made.append(
+            SimulatedClient(str(app.base_url), dsn=client_events.dsn, crashlytics=crashlytics.url, traces_sample_rate=1.0, **options)
+        )
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()

@@ -1,7 +1,7 @@
-"""A stand-in for a Sentry-compatible server: takes envelopes over HTTP and keeps the events in them.
+"""A stand-in for a Sentry-compatible server: takes envelopes over HTTP and keeps what is in them.
 
-It speaks just enough of the protocol for the SDK to be content. The real
-servers' own behaviour (grouping, rate limits) is not shown by it.
+It speaks just enough of the protocol for the SDKs of Python and of browsers to be content. The real
+servers' own behaviour (grouping, rate limits) is not shown by it; tests/integration/errors has a real one.
 """
 
 import gzip
@@ -17,16 +17,26 @@ class SentrySink:
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
+        self.items: list[tuple[str, bytes]] = []
+        """Everything that came, as type and payload: event, transaction, profile, replay_event, replay_recording …"""
         sink = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 sink.take(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
-                self.send_response(200)
-                self.send_header("Content-Length", "2")
+                self._answer(200, b"{}")
+
+            def do_OPTIONS(self) -> None:
+                self._answer(204, b"")
+
+            def _answer(self, status: int, body: bytes) -> None:
+                self.send_response(status)
+                for name in ("Origin", "Headers", "Methods"):  # browsers ask whether a page may send here
+                    self.send_header(f"Access-Control-Allow-{name}", "*")
+                self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(b"{}")
+                self.wfile.write(body)
 
             def log_message(self, *args: object) -> None:
                 return
@@ -40,18 +50,24 @@ class SentrySink:
         return f"http://public@127.0.0.1:{self._server.server_address[1]}/1"
 
     def take(self, envelope: bytes) -> None:
-        """Keep the events of one envelope."""
-        lines = envelope.split(b"\n")
-        place = 1
-        while place + 1 < len(lines):
-            header = json.loads(lines[place])
-            if header.get("type") == "event":
-                self.events.append(json.loads(lines[place + 1]))
-            place += 2
+        """Keep the items of one envelope."""
+        _, _, rest = envelope.partition(b"\n")
+        while rest.strip():
+            line, _, rest = rest.partition(b"\n")
+            header = json.loads(line)
+            length = header.get("length", rest.find(b"\n"))
+            payload, rest = (rest[:length], rest[length:].removeprefix(b"\n")) if length >= 0 else (rest, b"")
+            self.items.append((header["type"], payload))
+            if header["type"] == "event":
+                self.events.append(json.loads(payload))
 
     def of(self, request_id: str) -> list[dict[str, Any]]:
         """The events with that tag `event_id`."""
         return [event for event in self.events if event.get("tags", {}).get("event_id") == request_id]
+
+    def of_type(self, kind: str) -> list[dict[str, Any]]:
+        """The payloads of items of a type that is JSON, such as `transaction`."""
+        return [json.loads(payload) for found, payload in list(self.items) if found == kind]
 
     def __enter__(self) -> Self:
         self._thread.start()
