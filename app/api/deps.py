@@ -3,12 +3,16 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer
 
+from app.api.auth_failures import TokenFailure, TokenMissingError, report_token_failure
 from app.clients.redis import RedisClient
 from app.clients.voice import VoiceClient
+from app.core import context, error_tracking
 from app.core.config import Settings
 from app.db.engine import Database
+from app.domain.tokens import Claims, TokenExpiredError, TokenInvalidError, verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +56,42 @@ async def _voice(resources: ResourcesDep) -> VoiceClient:
 DatabaseDep = Annotated[Database, Depends(_database)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 VoiceDep = Annotated[VoiceClient, Depends(_voice)]
+
+
+_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="The access token that `POST /auth/login` gave.")
+"""For the documentation and its `Authorize` button; what is accepted is decided below."""
+
+
+async def _claims_or_none(request: Request, settings: SettingsDep, _documented: Annotated[object, Security(_bearer)]) -> Claims | None:
+    """Who asks, or None without an Authorization header. A header that is wrong is refused, not ignored."""
+    header = request.headers.get("authorization")
+    if header is None:
+        return None
+    scheme, _, token = header.partition(" ")
+    try:
+        if scheme.lower() != "bearer":
+            raise TokenInvalidError("scheme")
+        claims = verify(settings, token.strip())
+    except (TokenExpiredError, TokenInvalidError) as error:
+        raise _refused(request, error) from None
+    context.bind(user_id=claims.user_id)
+    error_tracking.set_tag("user_role", claims.role)
+    return claims
+
+
+def _refused(request: Request, error: TokenFailure) -> Exception:
+    return report_token_failure(error, f"{request.method} {request.scope['route'].path}")
+
+
+OptionalUserDep = Annotated[Claims | None, Depends(_claims_or_none)]
+"""Who asks; None when they don't say. A token that is expired or wrong is answered with 401 all the same."""
+
+
+async def _claims(request: Request, claims: OptionalUserDep) -> Claims:
+    if claims is None:
+        raise _refused(request, TokenMissingError())
+    return claims
+
+
+CurrentUserDep = Annotated[Claims, Depends(_claims)]
+"""Who asks. Answered with 401 without a valid token: add NEEDS_TOKEN to the endpoint's `responses`."""

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from app.api import records
+from app.api.auth_failures import NotSignedInError
 from app.core import context
 from app.db.errors import DatabaseBusyError
 from app.domain.suggestions import SuggestionFailure, SuggestionsUnavailableError
@@ -43,7 +44,11 @@ class ErrorAnswer(BaseModel):
 
     detail: str = Field(examples=["The suggestion service failed. Try again later."])
     request_id: str | None = Field(examples=["abc123"])
-    code: str | None = Field(None, description="The dependency's own error code, when it gave one.", examples=["model_overloaded"])
+    code: str | None = Field(
+        None,
+        description="The failure as a short name, where there are several: the dependency's own, or what is wrong with a token.",
+        examples=["model_overloaded"],
+    )
     errors: list[BadParameter] | None = Field(None, description="With status 400: what was wrong.")
 
 
@@ -52,6 +57,15 @@ ERROR_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     "default": {"model": ErrorAnswer, "description": "Any other failure."},
 }
 """For the documentation. `default` also keeps FastAPI from announcing the 422 that is never sent."""
+
+
+NEEDS_TOKEN: Final[dict[int | str, dict[str, Any]]] = {
+    401: {
+        "model": ErrorAnswer,
+        "description": "The token is missing (`code`: `token_missing`), too old (`token_expired`: refresh it) or wrong (`token_invalid`).",
+    },
+}
+"""For `responses` of endpoints that use CurrentUserDep or OptionalUserDep."""
 
 
 def error_answer(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> JSONResponse:
@@ -64,6 +78,7 @@ def install_error_answers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _bad_parameters)
     app.add_exception_handler(SuggestionsUnavailableError, _suggestions_unavailable)
     app.add_exception_handler(DatabaseBusyError, _database_busy)
+    app.add_exception_handler(NotSignedInError, _not_signed_in)
 
 
 async def _bad_parameters(_: Request, error: Exception) -> Response:
@@ -85,6 +100,13 @@ async def _suggestions_unavailable(request: Request, error: Exception) -> Respon
 async def _database_busy(request: Request, _: Exception) -> Response:
     _already_reported(request)
     return error_answer(503, "The service is overloaded. Try again shortly.", {"Retry-After": RETRY_AFTER_SECONDS})
+
+
+async def _not_signed_in(_: Request, error: Exception) -> Response:
+    assert isinstance(error, NotSignedInError)  # noqa: S101 - Starlette hands over what was registered
+    # RFC 6750, section 3.1: no error code for a client that sent no token
+    challenge = "Bearer" if error.code == "token_missing" else 'Bearer error="invalid_token"'
+    return error_answer(401, error.detail, {"WWW-Authenticate": challenge}, code=error.code)
 
 
 def _already_reported(request: Request) -> None:

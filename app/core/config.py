@@ -9,6 +9,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -21,6 +22,9 @@ WEAK_SECRETS: Final = frozenset({"admin", "changeme", "change_me", "password", "
 
 SHORTEST_SECRET: Final = 12
 """Characters; with the 64 letters that `make up` draws from, 72 bits."""
+
+SHORTEST_SIGNING_KEY: Final = 32
+"""Characters of JWT_SECRET. RFC 7518, section 3.2: a key for HS256 has at least the size of its hash, 256 bits."""
 
 
 class ConfigError(Exception):
@@ -55,8 +59,11 @@ class Settings(
     sections.CorrelationSettings,
     sections.MetricsSettings,
     sections.StoreSettings,
+    sections.AuthSettings,
     sections.VoiceSettings,
+    sections.CallSettings,
     sections.ShipperSettings,
+    sections.RetentionSettings,
     sections.TraceSettings,
     sections.StackSettings,
     BaseSettings,
@@ -77,7 +84,7 @@ class Settings(
         """Arguments win over the environment, that over secret files, those over `.env`."""
         return init_settings, env_settings, SecretFileSource(settings_cls), dotenv_settings
 
-    @field_validator("correlation_headers", "metrics_disabled_groups", "health_external_urls", "health_required", mode="before")
+    @field_validator("correlation_headers", "metrics_disabled_groups", "health_external_urls", "health_required", "log_cleanup_prefixes", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -89,6 +96,15 @@ class Settings(
             name, _, url = entry.partition("=")
             if not name or not url.startswith(("http://", "https://")):
                 raise ValueError(f"{entry!r} is not of the form name=https://address")
+        return value
+
+    @field_validator("log_cleanup_timezone")
+    @classmethod
+    def _time_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"{value!r} is no time zone. Write a name such as Europe/Istanbul or UTC") from None
         return value
 
     @field_validator("sentry_failed_status_codes")
@@ -103,8 +119,10 @@ class Settings(
             return self
         for name in type(self).model_fields:
             value = getattr(self, name)
-            if isinstance(value, SecretStr) and name.endswith(("_password", "_token")):
+            if isinstance(value, SecretStr) and name.endswith(("_password", "_token", "_secret")):
                 check_secret(name.upper(), value.get_secret_value())
+        if 0 < len(self.jwt_secret.get_secret_value()) < SHORTEST_SIGNING_KEY:
+            raise ValueError(f"JWT_SECRET is shorter than {SHORTEST_SIGNING_KEY} characters. Set a random value")
         if not self.metrics_token.get_secret_value():
             raise ValueError("METRICS_TOKEN is empty: outside development /metrics needs one. Set a random value of 24 or more characters")
         return self

@@ -30,6 +30,7 @@ SentryLevel = Literal["fatal", "critical", "error", "warning", "info", "debug"]
 
 _crumbs: Final[ContextVar[deque[dict[str, Any]] | None]] = ContextVar("nobet_crumbs", default=None)
 _user_agent: Final[ContextVar[bytes | None]] = ContextVar("nobet_user_agent", default=None)
+_tags: Final[ContextVar[dict[str, str] | None]] = ContextVar("nobet_tags", default=None)
 LONGEST_USER_AGENT: Final = 256
 _REPORTED: Final = "__nobet_reported__"
 _ERROR: Final = 40
@@ -83,6 +84,7 @@ def begin_request(user_agent: bytes | None) -> None:
     if _State.enabled:
         _crumbs.set(deque(maxlen=CRUMBS))
         _user_agent.set(user_agent)
+        _tags.set({})
 
 
 def is_reported_status(status: int) -> bool:
@@ -114,6 +116,13 @@ def add_breadcrumb(category: str, message: str, level: str = "info") -> None:
         crumbs.append({"category": category, "message": message, "level": level})
 
 
+def set_tag(name: str, value: str) -> None:
+    """Put a tag on every later error event of this request, and on nothing else: no record has it."""
+    tags = _tags.get()
+    if tags is not None:
+        tags[name] = value
+
+
 def shutdown() -> None:
     """Send what is pending, for a bounded time, and stop."""
     if _State.enabled:
@@ -136,7 +145,8 @@ def _on_record(level: int, record: dict[str, Any], error: BaseException | None) 
 def _fill(scope: sentry_sdk.Scope, tags: dict[str, str]) -> None:
     fields = context.current()
     ident = fields.get("request_id")
-    for key, value in {"event_id": ident, "trace_id": fields.get("trace_id"), "call_sid": fields.get("call_sid"), **tags}.items():
+    known = {"event_id": ident, "trace_id": fields.get("trace_id"), "call_sid": fields.get("call_sid"), **(_tags.get() or {}), **tags}
+    for key, value in known.items():
         if value:
             scope.set_tag(key, value)
     if fields.get("user_id"):

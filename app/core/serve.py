@@ -15,9 +15,12 @@ from pathlib import Path
 
 from app.core.config import ConfigError, Settings, load_settings
 from app.core.ports import LOOPBACK, PORTS, port
+from app.core.security import signing_secret
 
 GRACE_SECONDS = 20
 """Time that a stopping server gives to requests under way. Below the 30 s after which runners kill."""
+
+_SIGNS_TOKENS = "app"
 
 KEEP_ALIVE_SECONDS = 65
 """Longer than the usual 60 s of a proxy in front, so that the proxy closes first and no request meets a closed door."""
@@ -28,6 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = load_settings()
+        if options.service == _SIGNS_TOKENS:
+            signing_secret(settings)  # made here when none is set, so that all workers have the same
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 2

@@ -90,7 +90,7 @@ class MetricsSettings(BaseModel):
         SecretStr(""),
         description="Bearer token for /metrics and for health details. Empty: open in development and test, closed elsewhere.",
     )
-    metrics_disabled_groups: Names = Field(default=[], description="Groups of metrics to leave out: http, system, db, health, business.")
+    metrics_disabled_groups: Names = Field(default=[], description="Groups of metrics to leave out: http, system, db, health, business, voice.")
     prometheus_multiproc_dir: Path | None = Field(
         None, description="Folder in which several workers share their metrics. Needed with more than one worker."
     )
@@ -125,6 +125,24 @@ class StoreSettings(BaseModel):
     elasticsearch_replicas: int = Field(0, ge=0, description="Replicas of a new index. 0 on a single node.")
 
 
+class AuthSettings(BaseModel):
+    """Who is signed in, and for how long."""
+
+    jwt_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Key that signs tokens (HS256), 32 characters or more. Empty: in development and test a random one "
+        "for each start; elsewhere the app does not start.",
+    )
+    jwt_issuer: str = Field("nobet", description="Issuer of the tokens; those of another one are refused.")
+    jwt_audience: str = Field("nobet-api", description="Audience of the tokens; those for another one are refused.")
+    jwt_leeway_seconds: float = Field(5, ge=0, le=300, description="How far the clocks of several machines may be apart.")
+    access_token_minutes: Annotated[float, Field(gt=0)] = Field(15, description="Lifetime of an access token.")
+    refresh_token_days: Annotated[float, Field(gt=0)] = Field(14, description="Lifetime of a session that nobody uses.")
+    login_failures_per_account: Positive = Field(10, description="Failed logins of one account until it has to wait.")
+    login_failures_per_address: Positive = Field(100, description="Failed logins from one address until it has to wait.")
+    login_window_seconds: Positive = Field(300, description="The time in which failed logins are counted, and the longest wait.")
+
+
 class VoiceSettings(BaseModel):
     """How the simulated voice and suggestion service behaves. In development it can be changed at run time too."""
 
@@ -136,6 +154,35 @@ class VoiceSettings(BaseModel):
         "model_overloaded", pattern=r"^[a-z][a-z0-9_]{0,63}$", description="Error code in the body of its failures."
     )
     voice_hang_share: Share = Field(0, description="Share of requests that it never answers.")
+    voice_asr_latency_seconds: float = Field(0.08, ge=0, description="Time that its speech recognition takes.")
+    voice_asr_jitter_seconds: float = Field(0.04, ge=0, description="Most that it takes longer, evenly spread.")
+    voice_asr_failure_share: Share = Field(0, description="Share of speech recognitions that fail.")
+    voice_asr_hang_share: Share = Field(0, description="Share of speech recognitions that are never answered.")
+    voice_llm_latency_seconds: float = Field(0.2, ge=0, description="Time until its language model's first token.")
+    voice_llm_jitter_seconds: float = Field(0.1, ge=0, description="Most that it takes longer, evenly spread.")
+    voice_llm_token_seconds: float = Field(0.005, ge=0, description="Time from one token to the next.")
+    voice_llm_failure_share: Share = Field(0, description="Share of questions at which the language model fails.")
+    voice_llm_hang_share: Share = Field(0, description="Share of questions that it never answers.")
+    voice_tts_latency_seconds: float = Field(0.08, ge=0, description="Time that its speech synthesis takes.")
+    voice_tts_jitter_seconds: float = Field(0.04, ge=0, description="Most that it takes longer, evenly spread.")
+    voice_tts_failure_share: Share = Field(0, description="Share of speech syntheses that fail.")
+    voice_tts_hang_share: Share = Field(0, description="Share of speech syntheses that are never answered.")
+    voice_task_latency_seconds: float = Field(0.05, ge=0, description="Time that a business task, such as a reservation, takes.")
+    voice_task_jitter_seconds: float = Field(0.03, ge=0, description="Most that it takes longer, evenly spread.")
+    voice_task_failure_share: Share = Field(0, description="Share of business tasks that fail.")
+    voice_task_hang_share: Share = Field(0, description="Share of business tasks that are never answered.")
+
+
+class CallSettings(BaseModel):
+    """Voice calls, as the app runs them over the voice service at VOICE_URL."""
+
+    call_asr_timeout_seconds: Seconds = Field(5, description="Time limit of the speech recognition of a turn.")
+    call_llm_first_token_seconds: Seconds = Field(5, description="Time limit until the language model's first token.")
+    call_llm_timeout_seconds: Seconds = Field(12, description="Time limit of the language model until its last token.")
+    call_tts_timeout_seconds: Seconds = Field(5, description="Time limit of the speech synthesis of a turn.")
+    call_task_timeout_seconds: Seconds = Field(5, description="Time limit of a business task, such as a reservation.")
+    call_idle_seconds: Seconds = Field(300, description="A call in which nothing happens for so long ends by itself and is counted.")
+    call_max_active: Positive = Field(1000, description="Most calls under way at once; a further one is refused with 429.")
 
 
 class ShipperSettings(BaseModel):
@@ -151,6 +198,25 @@ class ShipperSettings(BaseModel):
     shipper_timeout_seconds: Seconds = Field(30, description="Time limit of a bulk request.")
     shipper_backoff_max_seconds: Seconds = Field(30, description="Longest pause between two tries.")
     shipper_drain_seconds: Seconds = Field(10, description="Time that a stopping shipper takes to deliver what is left.")
+
+
+class RetentionSettings(BaseModel):
+    """How long logs and their archives are kept."""
+
+    log_retention_days: Positive = Field(90, description="Daily indices older than this many days are archived and deleted.")
+    log_cleanup_prefixes: Names = Field(
+        default=[], description="Prefixes of further daily indices (PREFIX-YYYY.MM.DD) to clean up, besides logs, events and dead letters."
+    )
+    log_cleanup_at: str = Field("03:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="Time of the nightly cleanup.")
+    log_cleanup_timezone: str = Field("UTC", description="Time zone of LOG_CLEANUP_AT, such as Europe/Istanbul.")
+    log_cleanup_bind: str = Field(LOOPBACK, description="Address on which the cleanup serves /metrics and /health. 0.0.0.0 in a container.")
+    log_archive_dir: Path = Field(Path(".stack/data/cleanup"), description="Folder of the archives: a disk of its own, or a mounted one.")
+    log_archive_days: Positive = Field(365, description="Archives older than this many days are deleted.")
+    log_archive_identity: SecretStr = Field(
+        SecretStr(""),
+        description="age identity (AGE-SECRET-KEY-1…) with which archives are encrypted and opened. "
+        "Keep a copy elsewhere: without it they are lost.",
+    )
 
 
 class TraceSettings(BaseModel):

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from app.api.deps import Resources
 from app.clients.voice import VoiceClient
 from app.core.config import Settings, load_settings
+from app.domain.tokens import issue
 from app.main import create_app
 from tests.support.records import spooled
 
@@ -56,6 +57,10 @@ class Backend:
         """The one record of an event of a request."""
         (found,) = [record for record in self.records(request_id) if record.get("event") == event]
         return found
+
+    async def sign_in(self, name: str = "ayse", role: str = "user") -> dict[str, str]:
+        """Headers of a signed-in user whose id is `name`. Nobody registers: see `tests.support.users` for real accounts."""
+        return {"Authorization": f"Bearer {issue(self.resources.settings, name, role)}"}
 
     async def metric(self, name: str, **labels: str) -> float:
         """The value of one series now."""

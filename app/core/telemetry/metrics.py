@@ -11,6 +11,18 @@ HTTP_BUCKETS: Final = (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0
 QUERY_BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0)
 """Seconds; an edge at the slow-query limit 0.2."""
 
+VOICE_BUCKETS: Final = (50, 100, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000, 10000)
+"""Milliseconds; edges at the limit of a turn (1000) and at the shares of it that its stages may take."""
+
+CALL_BUCKETS: Final = (5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
+"""Seconds: from a wrong number to an hour."""
+
+TASKS: Final = ("reservation", "cancellation", "callback")
+"""Business tasks that a call can have done. A closed list, since each is a label value."""
+
+STAGES: Final = ("asr", "llm", "tts", "task")
+"""What the voice service does for a call: hear, think, speak, and execute a task."""
+
 BULK_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Seconds; the last edge is the bulk time-out."""
 
@@ -38,7 +50,8 @@ class Metric:
 
 
 _SHIPPER: Final = ("shipper",)
-_EVERY: Final = ("app", "voice", "shipper")
+_CLEANUP: Final = ("cleanup",)
+_EVERY: Final = ("app", "voice", "shipper", "cleanup")
 
 METRICS: Final[dict[str, Metric]] = {
     metric.name: metric
@@ -218,6 +231,79 @@ METRICS: Final[dict[str, Metric]] = {
             services=("app",),
             born=(("success",), ("failure",), ("timeout",), ("unreachable",)),
         ),
+        Metric("calls_total", "counter", "Voice calls begun.", group="business", services=("app",)),
+        Metric(
+            "calls_ended_total",
+            "counter",
+            "Voice calls ended: hung up, or forgotten, when nothing happened in them for CALL_IDLE_SECONDS.",
+            ("reason",),
+            group="business",
+            services=("app",),
+            born=(("hangup",), ("forgotten",)),
+        ),
+        Metric(
+            "call_duration_seconds",
+            "histogram",
+            "Length of ended voice calls; of a forgotten one until the last thing that happened in it.",
+            unit="seconds",
+            buckets=CALL_BUCKETS,
+            group="business",
+            services=("app",),
+        ),
+        Metric(
+            "tasks_executed_total",
+            "counter",
+            "Business tasks executed in calls, by task and how they ended.",
+            ("task", "status"),
+            group="business",
+            services=("app",),
+            born=tuple((task, status) for task in TASKS for status in ("success", "failure")),
+        ),
+        Metric(
+            "asr_processing_duration_ms",
+            "histogram",
+            "Duration of speech recognition in a turn.",
+            unit="milliseconds",
+            buckets=VOICE_BUCKETS,
+            group="voice",
+            services=("app",),
+        ),
+        Metric(
+            "llm_ttft_duration_ms",
+            "histogram",
+            "Time until the language model's first token in a turn.",
+            unit="milliseconds",
+            buckets=VOICE_BUCKETS,
+            group="voice",
+            services=("app",),
+        ),
+        Metric(
+            "tts_processing_duration_ms",
+            "histogram",
+            "Duration of speech synthesis in a turn.",
+            unit="milliseconds",
+            buckets=VOICE_BUCKETS,
+            group="voice",
+            services=("app",),
+        ),
+        Metric(
+            "end_to_end_turn_duration_ms",
+            "histogram",
+            "From the end of the user's speech until the first sound of the answer.",
+            unit="milliseconds",
+            buckets=VOICE_BUCKETS,
+            group="voice",
+            services=("app",),
+        ),
+        Metric(
+            "voice_stage_requests_total",
+            "counter",
+            "Requests to the stages of the voice service, by outcome.",
+            ("stage", "outcome"),
+            group="voice",
+            services=("app",),
+            born=tuple((stage, outcome) for stage in STAGES for outcome in ("success", "refused", "failure", "timeout", "unreachable")),
+        ),
         Metric(
             "feed_loads_total",
             "counter",
@@ -226,6 +312,24 @@ METRICS: Final[dict[str, Metric]] = {
             group="business",
             services=("app",),
             born=(("success",), ("empty",), ("failure",)),
+        ),
+        Metric(
+            "logins_total",
+            "counter",
+            "Logins by outcome; `limited` are those refused after too many failures.",
+            ("outcome",),
+            group="business",
+            services=("app",),
+            born=(("success",), ("failure",), ("limited",)),
+        ),
+        Metric(
+            "auth_token_errors_total",
+            "counter",
+            "Requests and connections refused for their token.",
+            ("reason",),
+            group="business",
+            services=("app",),
+            born=(("expired",), ("invalid",), ("missing",), ("revoked",), ("reused",)),
         ),
         Metric(
             "shipper_records_indexed_total",
@@ -314,5 +418,36 @@ METRICS: Final[dict[str, Metric]] = {
             group="shipper",
         ),
         Metric("shipper_held", "gauge", "1 while shipping waits for working credentials.", services=_SHIPPER, group="shipper"),
+        Metric(
+            "cleanup_runs_total",
+            "counter",
+            "Cleanups by outcome, nightly ones and those by hand.",
+            ("outcome",),
+            services=_CLEANUP,
+            group="cleanup",
+            born=(("success",), ("failure",)),
+        ),
+        Metric(
+            "cleanup_failed",
+            "gauge",
+            "1 when the last cleanup failed, else 0.",
+            services=_CLEANUP,
+            group="cleanup",
+            across_workers="max",
+        ),
+        Metric(
+            "cleanup_last_success_timestamp_seconds",
+            "gauge",
+            "When a cleanup last succeeded, Unix time; 0 before the first.",
+            unit="seconds",
+            services=_CLEANUP,
+            group="cleanup",
+            across_workers="max",
+        ),
+        Metric("cleanup_indices_deleted_total", "counter", "Expired indices deleted.", services=_CLEANUP, group="cleanup"),
+        Metric("cleanup_documents_archived_total", "counter", "Documents of the deleted indices.", services=_CLEANUP, group="cleanup"),
+        Metric("cleanup_archives_expired_total", "counter", "Archives removed for their age.", services=_CLEANUP, group="cleanup"),
+        Metric("cleanup_archives", "gauge", "Archives in LOG_ARCHIVE_DIR.", services=_CLEANUP, group="cleanup"),
+        Metric("cleanup_archive_bytes", "gauge", "Size of these archives.", unit="bytes", services=_CLEANUP, group="cleanup"),
     )
 }
