@@ -62,6 +62,7 @@ class Settings(
     sections.AuthSettings,
     sections.VoiceSettings,
     sections.CallSettings,
+    sections.AnalyticsSettings,
     sections.ShipperSettings,
     sections.RetentionSettings,
     sections.TraceSettings,
@@ -119,7 +120,7 @@ class Settings(
             return self
         for name in type(self).model_fields:
             value = getattr(self, name)
-            if isinstance(value, SecretStr) and name.endswith(("_password", "_token", "_secret")):
+            if isinstance(value, SecretStr) and name.endswith(("_password", "_token", "_secret", "_key")):
                 check_secret(name.upper(), value.get_secret_value())
         if 0 < len(self.jwt_secret.get_secret_value()) < SHORTEST_SIGNING_KEY:
             raise ValueError(f"JWT_SECRET is shorter than {SHORTEST_SIGNING_KEY} characters. Set a random value")

@@ -14,6 +14,10 @@ VALID_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 EVENT_HEADER: Final = b"x-event-id"
 RESPONSE_HEADER: Final = b"x-request-id"
 
+CALL_HEADER: Final = b"x-call-sid"
+VALID_CALL_SID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_CALL_PATH: Final = re.compile(rf"/calls/({VALID_CALL_SID.pattern})(?:/|$)")
+
 Headers = Iterable[tuple[bytes, bytes]]
 
 
@@ -42,6 +46,15 @@ class Correlator:
         if not found:
             return Correlation(new_id())
         return _choose(found)
+
+
+def call_sid_of(path: str, header: bytes | None) -> str | None:
+    """The voice call that a request belongs to: the one below /calls/ in its path, else that of X-Call-SID when it is usable."""
+    named = _CALL_PATH.search(path) if "/calls/" in path else None
+    if named:
+        return named[1]
+    given = header.decode("latin-1") if header else ""
+    return given if VALID_CALL_SID.fullmatch(given) else None
 
 
 def _choose(found: list[tuple[int, bytes, bytes]]) -> Correlation:

@@ -128,9 +128,9 @@ def use_collector(collector: Collector) -> None:
     _scrape_only.append(collector)
 
 
-def remember_exemplar(endpoint: str, seconds: float, trace_id: str) -> None:
-    """Link the bucket that `seconds` falls into to a trace."""
-    _exemplars.add(endpoint, seconds, trace_id, time.time())
+def remember_exemplar(name: str, value: float, trace_id: str, **labels: str) -> None:
+    """Link the bucket of a histogram that `value` falls into to a trace. At most one label."""
+    _exemplars.add(name, next(iter(labels.values()), ""), value, trace_id, time.time())
 
 
 def flush_exemplars() -> None:
@@ -151,6 +151,6 @@ class _All(Collector):
 
     def collect(self) -> Any:
         own = WorkerFiles(_shared).collect() if _shared is not None else REGISTRY.collect()
-        yield from with_exemplars(own, "http_request_duration_seconds", _exemplars.newest())
+        yield from with_exemplars(own, _exemplars.newest())
         for collector in _scrape_only:
             yield from collector.collect()

@@ -15,7 +15,7 @@ import orjson
 
 from app.core import context, error_tracking, metrics, tracing
 from app.core.config import Settings
-from app.core.correlation import RESPONSE_HEADER, Correlation, Correlator
+from app.core.correlation import CALL_HEADER, RESPONSE_HEADER, Correlation, Correlator, call_sid_of
 from app.core.logger import INFO, get_logger
 from app.core.masking import clean
 from app.core.requests import Recorder, Request, RequestWatch, client_gone, report_status
@@ -155,12 +155,14 @@ class ObservabilityMiddleware:
     def _begin(self, scope: Scope, method: str) -> tuple[Correlation, Request, Any]:
         """Clear the context, bind what is known, and warn about an id that could not be used."""
         correlation = self._correlator.read(scope["headers"])
-        traceparent = user_agent = None
+        traceparent = user_agent = call = None
         for name, value in scope["headers"]:
             if name == b"traceparent":
                 traceparent = value.decode("latin-1")
             elif name == b"user-agent":
                 user_agent = value
+            elif name == CALL_HEADER:
+                call = value
         path = clean(scope["path"][:LONGEST_PATH])
         trace = tracing.begin(traceparent, method, path)
         fields: dict[str, Any] = {
@@ -170,6 +172,8 @@ class ObservabilityMiddleware:
             "method": method,
             "path": path,
         }
+        if call_sid := call_sid_of(path, call):
+            fields["call_sid"] = call_sid
         if correlation.client_request_id:
             fields["client_request_id"] = correlation.client_request_id
         token = context.replace(fields)

@@ -116,6 +116,8 @@ class Recorder:
                 "http.response.status_code": status,
                 "request_id": context.request_id() or "",
             }
+            if call_sid := context.current().get("call_sid"):
+                attributes["call_sid"] = call_sid
             tracing.end(request.trace, f"{request.method} {endpoint}", attributes, request.error, failed=status >= 500)
 
     def _measure(self, request: Request, endpoint: str, status: int, seconds: float) -> None:
@@ -136,7 +138,7 @@ class Recorder:
         if request.error is not None and request.outcome == "failed":
             self._exceptions.labels(endpoint, type(request.error).__name__).inc()
         if request.trace.sampled:
-            metrics.remember_exemplar(endpoint, seconds, request.trace.trace_id)
+            metrics.remember_exemplar("http_request_duration_seconds", seconds, request.trace.trace_id, endpoint=endpoint)
 
     def _log(self, request: Request, endpoint: str, status: int, seconds: float) -> None:
         if request.internal and request.outcome == "completed":

@@ -185,6 +185,36 @@ class CallSettings(BaseModel):
     call_max_active: Positive = Field(1000, description="Most calls under way at once; a further one is refused with 429.")
 
 
+class AnalyticsSettings(BaseModel):
+    """What people do with the product: tracked events, and the door through which clients send theirs."""
+
+    analytics_enabled: bool = Field(True, description="Track events.")
+    analytics_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key of the users' pseudonyms in tracked events. Empty: events are stored without any reference to the user.",
+    )
+    analytics_old_keys: SecretStr = Field(
+        SecretStr(""), description="Earlier keys, separated by commas: what was stored under them is still found and can be removed."
+    )
+    analytics_batch_events: Positive = Field(100, description="Events are stored when so many are waiting.")
+    analytics_flush_seconds: Seconds = Field(5, description="Events are stored when they have waited this long.")
+    analytics_queue_events: Positive = Field(
+        10_000, description="Most events that wait for each store in one process. Beyond it the least important are dropped and counted."
+    )
+    analytics_store_timeout_seconds: Seconds = Field(5, description="Time limit of storing a batch.")
+    analytics_shutdown_seconds: float = Field(5, ge=0, description="Time that a stopping process takes to store what is waiting.")
+    analytics_max_event_bytes: Annotated[int, Field(ge=768)] = Field(
+        1024, description="Longest stored event. Properties that do not fit are left out and counted."
+    )
+    events_index_prefix: str = Field("events-nobet", pattern=r"^[a-z][a-z0-9-]*$", description="Event indices are PREFIX-YYYY.MM.DD.")
+    events_max_body_bytes: Positive = Field(128 * 1024, description="Longest body of POST /api/events.")
+    events_max_per_request: Positive = Field(100, description="Most events in one POST /api/events.")
+    events_per_minute: Positive = Field(600, description="Most events that one user, or one address without a user, may send in a minute.")
+    events_oldest_hours: Annotated[float, Field(gt=0)] = Field(
+        168, description="An event of a client that claims to be older is taken as this old: phones come back after days offline."
+    )
+
+
 class ShipperSettings(BaseModel):
     """Spool to Elasticsearch."""
 

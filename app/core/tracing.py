@@ -163,6 +163,8 @@ def span(name: str, **attributes: str | float | bool) -> Iterator[SpanHandle]:
     handle = SpanHandle(made)
     for key, value in attributes.items():
         handle.set(key, value)
+    if call_sid := context.current().get("call_sid"):
+        made.set_attribute("call_sid", call_sid)
     token = _active.set(made)
     outer = context.current().get("span_id")
     context.bind(span_id=f"{made.get_span_context().span_id:016x}")
@@ -177,12 +179,21 @@ def span(name: str, **attributes: str | float | bool) -> Iterator[SpanHandle]:
         context.bind(span_id=outer)
 
 
+def observe(name: str, value: float) -> None:
+    """Observe a value of a histogram without labels; the present trace, when it is sampled, becomes its exemplar."""
+    metrics.histogram(name).observe(value)
+    if (active := _active.get()) is not None:
+        metrics.remember_exemplar(name, value, f"{active.get_span_context().trace_id:032x}")
+
+
 def outgoing_headers() -> dict[str, str]:
-    """The headers that carry request id and trace to the next service."""
+    """The headers that carry request id, voice call and trace to the next service."""
     fields = context.current()
     headers = {}
     if ident := fields.get("request_id"):
         headers["X-Request-ID"] = str(ident)
+    if call_sid := fields.get("call_sid"):
+        headers["X-Call-SID"] = str(call_sid)
     if trace_id := fields.get("trace_id"):
         headers["traceparent"] = f"00-{trace_id}-{fields.get('span_id') or '0' * 15 + '1'}-{'01' if _active.get() is not None else '00'}"
     return headers

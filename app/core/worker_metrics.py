@@ -20,7 +20,7 @@ from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.samples import Exemplar, Sample
 
-from app.core.telemetry.metrics import HTTP_BUCKETS
+from app.core.telemetry.metrics import METRICS
 
 ARCHIVE: Final = "archive"
 """Stands where a process id stands in a file name: values of workers that are gone."""
@@ -101,8 +101,8 @@ def is_alive(pid: int) -> bool:
     return state not in ("Z", "X")
 
 
-Place = tuple[str, float]
-"""Endpoint and upper edge of the bucket."""
+Place = tuple[str, str, float]
+"""Histogram, value of its label (empty without one), upper edge of the bucket."""
 
 
 class ExemplarStore:
@@ -114,11 +114,12 @@ class ExemplarStore:
         self._written = 0.0
         self._dirty = False
 
-    def add(self, endpoint: str, seconds: float, trace_id: str, now: float) -> None:
+    def add(self, name: str, label: str, value: float, trace_id: str, now: float) -> None:
         """Remember a trace; the file follows at most once a second."""
-        place = bisect_left(HTTP_BUCKETS, seconds)
-        edge = HTTP_BUCKETS[place] if place < len(HTTP_BUCKETS) else float("inf")
-        self._found[endpoint, edge] = (trace_id, seconds, now)
+        edges = METRICS[name].buckets
+        place = bisect_left(edges, value)
+        edge = edges[place] if place < len(edges) else float("inf")
+        self._found[name, label, edge] = (trace_id, value, now)
         self._dirty = True
         if now - self._written >= EXEMPLAR_SECONDS:
             self.flush()
@@ -129,7 +130,7 @@ class ExemplarStore:
             return
         self._written, self._dirty = time.time(), False
         path = self._folder / f"exemplars_{os.getpid()}.json"
-        rows = [[endpoint, edge, *rest] for (endpoint, edge), rest in list(self._found.items())]
+        rows = [[*place, *rest] for place, rest in list(self._found.items())]
         with suppress(OSError):
             fresh = path.with_suffix(".new")
             fresh.write_text(json.dumps(rows), encoding="utf-8")
@@ -137,25 +138,27 @@ class ExemplarStore:
 
     def newest(self) -> dict[Place, Exemplar]:
         """The newest exemplar of each bucket over all workers."""
-        rows: list[list[Any]] = [[endpoint, edge, *rest] for (endpoint, edge), rest in list(self._found.items())]
+        rows: list[list[Any]] = [[*place, *rest] for place, rest in list(self._found.items())]
         if self._folder is not None:
             for path in self._folder.glob("exemplars_*.json"):
                 with suppress(OSError, ValueError):
                     rows += json.loads(path.read_text(encoding="utf-8"))
         limit = time.time() - EXEMPLAR_LIFE_SECONDS
-        fresh = sorted((row for row in rows if row[4] >= limit), key=lambda row: float(row[4]))
-        return {(row[0], row[1]): Exemplar({"trace_id": row[2]}, row[3], row[4]) for row in fresh}
+        fresh = sorted((row for row in rows if row[5] >= limit), key=lambda row: float(row[5]))
+        return {(row[0], row[1], row[2]): Exemplar({"trace_id": row[3]}, row[4], row[5]) for row in fresh}
 
 
-def with_exemplars(families: Iterable[Family], name: str, exemplars: dict[Place, Exemplar]) -> Iterator[Family]:
-    """The families, with exemplars on the buckets of the named histogram."""
+def with_exemplars(families: Iterable[Family], exemplars: dict[Place, Exemplar]) -> Iterator[Family]:
+    """The families, with exemplars on the buckets of their histograms."""
+    names = {name for name, _, _ in exemplars}
     for family in families:
-        if family.name == name and exemplars:
-            family.samples = [_attach(sample, exemplars) for sample in family.samples]
+        if family.name in names:
+            family.samples = [_attach(family.name, sample, exemplars) for sample in family.samples]
         yield family
 
 
-def _attach(sample: Sample, exemplars: dict[Place, Exemplar]) -> Sample:
+def _attach(name: str, sample: Sample, exemplars: dict[Place, Exemplar]) -> Sample:
     edge = sample.labels.get("le")
-    found = exemplars.get((sample.labels.get("endpoint", ""), float(edge))) if edge else None
+    label = next((value for key, value in sample.labels.items() if key != "le"), "")
+    found = exemplars.get((name, label, float(edge))) if edge else None
     return sample._replace(exemplar=found) if found else sample

@@ -56,6 +56,7 @@ FIELDS: Final[dict[str, LogField]] = {
         LogField("status_code", "long", "HTTP status of the answer."),
         LogField("outcome", "keyword", "How it ended: completed, failed, cancelled, timed_out, success, failure …"),
         LogField("duration_ms", "float", "How long it took, in milliseconds."),
+        LogField("ttft_ms", "float", "Time until the language model's first token, in milliseconds."),
         LogField("slow", "boolean", "Whether it took longer than its limit."),
         LogField("response_bytes", "long", "Size of the answer's body."),
         LogField("user_agent", "text", "What the client calls itself."),

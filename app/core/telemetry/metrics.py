@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from app.core.telemetry.tracked import SOURCES, TRACKED
+
 MetricType = Literal["counter", "gauge", "histogram"]
 
 HTTP_BUCKETS: Final = (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -48,6 +50,11 @@ class Metric:
     across_workers: Literal["sum", "max", "min"] = "sum"
     """How a gauge's values of several live workers become one."""
 
+
+STORE_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""Seconds; the last edge is ANALYTICS_STORE_TIMEOUT_SECONDS."""
+
+_TRACKED_STORES: Final = ("postgres", "spool")
 
 _SHIPPER: Final = ("shipper",)
 _CLEANUP: Final = ("cleanup",)
@@ -330,6 +337,81 @@ METRICS: Final[dict[str, Metric]] = {
             group="business",
             services=("app",),
             born=(("expired",), ("invalid",), ("missing",), ("revoked",), ("reused",)),
+        ),
+        Metric(
+            "tracked_events_total",
+            "counter",
+            "Events tracked, by type and by who noticed them.",
+            ("event_type", "source"),
+            group="business",
+            services=("app",),
+            born=tuple((name, source) for name in TRACKED for source in SOURCES),
+        ),
+        Metric(
+            "tracked_events_refused_total",
+            "counter",
+            "Events that were not tracked, by reason.",
+            ("reason",),
+            group="business",
+            services=("app",),
+            born=(("unknown_type",), ("bad_properties",), ("malformed",), ("rate_limited",), ("internal",)),
+        ),
+        Metric(
+            "tracked_properties_removed_total",
+            "counter",
+            "Properties that were taken out of tracked events, by reason.",
+            ("reason",),
+            group="business",
+            services=("app",),
+            born=(("undeclared",), ("wrong_type",), ("personal",), ("size",)),
+        ),
+        Metric(
+            "tracked_events_stored_total",
+            "counter",
+            "Tracked events that reached a store, or the spool on their way to Elasticsearch.",
+            ("store",),
+            group="business",
+            services=("app",),
+            born=tuple((store,) for store in _TRACKED_STORES),
+        ),
+        Metric(
+            "tracked_events_dropped_total",
+            "counter",
+            "Tracked events that never reached a store.",
+            ("store", "reason"),
+            group="business",
+            services=("app",),
+            born=tuple((store, reason) for store in _TRACKED_STORES for reason in ("queue_full", "rejected", "shutdown"))
+            + (("spool", "spool_full"),),
+        ),
+        Metric(
+            "tracked_events_store_failures_total",
+            "counter",
+            "Batches of tracked events that a store did not take at once.",
+            ("store",),
+            group="business",
+            services=("app",),
+            born=tuple((store,) for store in _TRACKED_STORES),
+        ),
+        Metric(
+            "tracked_events_batch_duration_seconds",
+            "histogram",
+            "Time that storing a batch of tracked events took.",
+            ("store",),
+            unit="seconds",
+            buckets=STORE_BUCKETS,
+            group="business",
+            services=("app",),
+            born=tuple((store,) for store in _TRACKED_STORES),
+        ),
+        Metric(
+            "tracked_events_queue_length",
+            "gauge",
+            "Tracked events that wait for a store.",
+            ("store",),
+            group="business",
+            services=("app",),
+            born=tuple((store,) for store in _TRACKED_STORES),
         ),
         Metric(
             "shipper_records_indexed_total",

@@ -19,6 +19,15 @@ SPANS: Final[dict[str, Span]] = {
         Span("feed.load", "Reading the feed in the service layer."),
         Span("db.query", "One database query."),
         Span("suggestion.fetch", "Asking the suggestion service, from the caller's side."),
+        Span("call.turn", "A turn of a voice call, from the end of the user's speech to the end of the answer."),
+        Span("asr_processing", "Speech recognition, from the caller's side."),
+        Span("llm_call", "The language model, from the question to its last token; ttft_ms is the time to the first."),
+        Span("tts_processing", "Speech synthesis, from the caller's side."),
+        Span("task_execution", "A business task, from the caller's side."),
+        Span("asr.transcribe", "Speech recognition, in the voice service."),
+        Span("llm.generate", "The language model, in the voice service."),
+        Span("tts.synthesize", "Speech synthesis, in the voice service."),
+        Span("task.execute", "A business task, in the voice service."),
         Span("suggestion.compute", "Making suggestions, in the voice service."),
     )
 }

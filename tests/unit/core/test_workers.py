@@ -15,7 +15,7 @@ metrics.start("app", "1", "test")
 metrics.counter("http_requests_total").labels("GET", "/feed", "200").inc(10)
 metrics.gauge("http_requests_in_progress").inc(3)
 metrics.histogram("http_request_duration_seconds").labels("/feed").observe(0.15)
-metrics.remember_exemplar("/feed", 0.15, f"{os.getpid():032x}")
+metrics.remember_exemplar("http_request_duration_seconds", 0.15, f"{os.getpid():032x}", endpoint="/feed")
 if sys.argv[1] == "dies":
     os.kill(os.getpid(), signal.SIGKILL)
 print("ready", flush=True)
