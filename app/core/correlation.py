@@ -31,6 +31,8 @@ class Correlation:
     rejected: str | None = None
     """Name of the header whose value was not usable."""
     echo_event_id: bool = False
+    made: bool = False
+    """Whether the id was made here, because none came from outside."""
 
 
 class Correlator:
@@ -44,7 +46,7 @@ class Correlator:
         order = self._order
         found = [(order[name], name, value) for name, value in headers if name in order]
         if not found:
-            return Correlation(new_id())
+            return Correlation(new_id(), made=True)
         return _choose(found)
 
 
@@ -71,5 +73,20 @@ def _choose(found: list[tuple[int, bytes, bytes]]) -> Correlation:
             result.request_id = value.decode("ascii")
         elif value.decode("ascii") != result.request_id and result.client_request_id is None:
             result.client_request_id = value.decode("ascii")
-    result.request_id = result.request_id or new_id()
+    if not result.request_id:
+        result.request_id, result.made = new_id(), True
     return result
+
+
+def is_valid_id(text: str) -> bool:
+    """Whether a text may be used as an id, logged and echoed."""
+    return text.isascii() and VALID_ID.fullmatch(text.encode("ascii")) is not None
+
+
+def echo_headers(correlation: Correlation) -> list[tuple[bytes, bytes]]:
+    """The headers that tell the client its id."""
+    value = correlation.request_id.encode("ascii")
+    headers = [(RESPONSE_HEADER, value)]
+    if correlation.echo_event_id:
+        headers.append((EVENT_HEADER, value))
+    return headers

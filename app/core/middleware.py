@@ -7,7 +7,6 @@ terminal record however the request ends. WebSockets get the same treatment.
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
@@ -15,10 +14,11 @@ import orjson
 
 from app.core import context, error_tracking, metrics, tracing
 from app.core.config import Settings
-from app.core.correlation import CALL_HEADER, RESPONSE_HEADER, Correlation, Correlator, call_sid_of
+from app.core.correlation import CALL_HEADER, Correlation, Correlator, call_sid_of, echo_headers
 from app.core.logger import INFO, get_logger
 from app.core.masking import clean
 from app.core.requests import Recorder, Request, RequestWatch, client_gone, report_status
+from app.core.websockets import Sockets
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -44,8 +44,7 @@ class ObservabilityMiddleware:
         self._recorder = Recorder()
         self._log_start = settings.log_request_start
         self._in_progress = metrics.gauge("http_requests_in_progress")
-        self._sockets = metrics.gauge("websocket_active_connections")
-        self._closed = metrics.counter("websocket_closed_total")
+        self._sockets = Sockets(app, self._recorder)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or connection."""
@@ -60,7 +59,7 @@ class ObservabilityMiddleware:
         correlation, request, token = self._begin(scope, scope["method"][:LONGEST_METHOD])
         self._enter(request)
         try:
-            await self._serve(request, receive, _with_id(request, send, _echo(correlation)), correlation.request_id)
+            await self._serve(request, receive, _with_id(request, send, echo_headers(correlation)), correlation.request_id)
         finally:
             self._leave(request)
             context.restore(token)
@@ -104,53 +103,10 @@ class ObservabilityMiddleware:
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         correlation, request, token = self._begin(scope, "WEBSOCKET")
-        echo = _echo(correlation)
-        state = {"open": False, "code": 1006}
-
-        async def receive_watched() -> Message:
-            message = await receive()
-            if message["type"] == "websocket.disconnect":
-                state["code"] = message.get("code", 1005)
-            return message
-
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "websocket.accept":
-                message["headers"] = [*message.get("headers", ()), *echo]
-                state["open"] = True
-                self._sockets.inc()
-                log.info(f"WebSocket {request.path} opened", event="websocket.opened")
-            elif message["type"] == "websocket.close":
-                state["code"] = message.get("code", 1000)
-            await send(message)
-
         try:
-            await self._app(scope, receive_watched, send_with_id)
-        except asyncio.CancelledError:
-            request.outcome = "cancelled"
-            raise
-        except Exception as error:
-            request.error, request.outcome, state["code"] = error, "failed", 1011
-            raise
+            await self._sockets.serve(request, correlation, receive, send)
         finally:
-            if state["open"]:
-                self._sockets.dec()
-            self._websocket_over(request, int(state["code"]))
             context.restore(token)
-
-    def _websocket_over(self, request: Request, code: int) -> None:
-        endpoint = self._recorder.endpoint(request.scope)
-        self._closed.labels(endpoint, str(code)).inc()
-        log.log(
-            40 if request.error else INFO,
-            f"WebSocket {endpoint} closed",
-            exc_info=request.error,
-            event="websocket.closed",
-            endpoint=endpoint,
-            close_code=code,
-            outcome=request.outcome,
-            duration_ms=round((time.perf_counter() - request.started) * 1000, 3),
-        )
-        tracing.end(request.trace, f"WEBSOCKET {endpoint}", {"http.route": endpoint}, request.error, failed=False)
 
     def _begin(self, scope: Scope, method: str) -> tuple[Correlation, Request, Any]:
         """Clear the context, bind what is known, and warn about an id that could not be used."""
@@ -196,14 +152,6 @@ def _with_id(request: Request, send: Send, echo: list[tuple[bytes, bytes]]) -> S
         await send(message)
 
     return send_with_id
-
-
-def _echo(correlation: Correlation) -> list[tuple[bytes, bytes]]:
-    value = correlation.request_id.encode("ascii")
-    headers = [(RESPONSE_HEADER, value)]
-    if correlation.echo_event_id:
-        headers.append((b"x-event-id", value))
-    return headers
 
 
 async def _answer(send: Send, status: int, detail: str, request_id: str) -> None:
