@@ -3,11 +3,16 @@
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, String, Text, TypeDecorator
+from sqlalchemy import BigInteger, DateTime, Dialect, ForeignKey, Index, Integer, MetaData, String, Text, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 TITLE_CHARS: Final = 200
+NAME_CHARS: Final = 64
+EMAIL_CHARS: Final = 254
 AUTHOR_CHARS: Final = 64
+MODEL_CHARS: Final = 32
+SIZE_CHARS: Final = 16
+SEED_CHARS: Final = 64
 
 _NAMES: Final = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -53,4 +58,57 @@ class Post(Base):
     author_id: Mapped[str] = mapped_column(String(AUTHOR_CHARS))
     title: Mapped[str] = mapped_column(String(TITLE_CHARS))
     body: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
+
+
+class Comment(Base):
+    """A comment on a post; it goes when the post goes. Read along the index, newest first, like the feed."""
+
+    __tablename__ = "comments"
+    __table_args__ = (Index("ix_comments_post_id", "post_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    post_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("posts.id", ondelete="CASCADE"))
+    author_id: Mapped[str] = mapped_column(String(AUTHOR_CHARS))
+    body: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
+
+
+class Image(Base):
+    """A generated image. The seed tells how to draw it, so no pixels are stored; nor is the text that it was made from."""
+
+    __tablename__ = "images"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    owner_id: Mapped[str] = mapped_column(String(AUTHOR_CHARS))
+    model: Mapped[str] = mapped_column(String(MODEL_CHARS))
+    size: Mapped[str] = mapped_column(String(SIZE_CHARS))
+    seed: Mapped[str] = mapped_column(String(SEED_CHARS))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
+
+
+class User(Base):
+    """An account. Its id is what logs, traces and events know of a person."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    username: Mapped[str] = mapped_column(String(NAME_CHARS), unique=True)
+    password_hash: Mapped[str] = mapped_column(String(255))
+    display_name: Mapped[str] = mapped_column(String(NAME_CHARS))
+    email: Mapped[str | None] = mapped_column(String(EMAIL_CHARS))
+    role: Mapped[str] = mapped_column(String(16), default="user")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
+
+
+class LoginSession(Base):
+    """A login on one device, and the one refresh token of it that is good at present."""
+
+    __tablename__ = "login_sessions"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    token_id: Mapped[str] = mapped_column(String(32))
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
