@@ -60,6 +60,7 @@ class Settings(
     sections.MetricsSettings,
     sections.StoreSettings,
     sections.AuthSettings,
+    sections.ChatSettings,
     sections.VoiceSettings,
     sections.CallSettings,
     sections.AnalyticsSettings,
@@ -85,7 +86,7 @@ class Settings(
         """Arguments win over the environment, that over secret files, those over `.env`."""
         return init_settings, env_settings, SecretFileSource(settings_cls), dotenv_settings
 
-    @field_validator("correlation_headers", "metrics_disabled_groups", "health_external_urls", "health_required", "log_cleanup_prefixes", mode="before")
+    @field_validator("correlation_headers", "metrics_disabled_groups", "health_external_urls", "health_required", "cors_origins", "log_cleanup_prefixes", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

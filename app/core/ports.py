@@ -15,6 +15,7 @@ PORTS: Final[dict[str, int]] = {
     "oncall": 8030,
     "gateway": 8080,
     "error_tracker": 8040,
+    "cleanup": 8050,
     "elasticsearch": 9200,
     "elasticsearch_transport": 9300,
     "prometheus": 9090,

@@ -118,6 +118,17 @@ class StoreSettings(BaseModel):
     redis_url: SecretStr = Field(SecretStr(""), description="Redis for cache and limits (redis://…). Empty: off.")
     voice_url: str = Field("", description="Address of the voice and suggestion service, such as http://127.0.0.1:8010. Empty: off.")
     voice_timeout_seconds: Seconds = Field(2, description="Time limit of a call to the voice and suggestion service.")
+    feed_cache_seconds: float = Field(
+        0, ge=0, le=60, description="How long Redis keeps a page of the feed at most; a new post ends it at once. 0: pages are not kept."
+    )
+    rate_limit_per_minute: int = Field(
+        6000, ge=0, description="Requests that one user, or one address without a token, may send in a minute. 0: no limit."
+    )
+    circuit_failures: Positive = Field(5, description="After so many failures in a row a dependency is left alone for a while.")
+    circuit_open_seconds: Seconds = Field(10, description="How long it is left alone, until one request tries again.")
+    cors_origins: Names = Field(
+        default=[], description="Origins of web pages whose scripts may call the app, such as https://app.example.org. Empty: none."
+    )
     elasticsearch_url: str = Field(local_url("elasticsearch"), description="Address of Elasticsearch.")
     elasticsearch_username: str = Field("", description="User with which this process talks to Elasticsearch. Empty: no sign-in.")
     elasticsearch_password: SecretStr = Field(SecretStr(""), description="Its password.")
@@ -141,6 +152,32 @@ class AuthSettings(BaseModel):
     login_failures_per_account: Positive = Field(10, description="Failed logins of one account until it has to wait.")
     login_failures_per_address: Positive = Field(100, description="Failed logins from one address until it has to wait.")
     login_window_seconds: Positive = Field(300, description="The time in which failed logins are counted, and the longest wait.")
+
+
+class ChatSettings(BaseModel):
+    """WebSockets, and the chat over them."""
+
+    websocket_ping_seconds: Seconds = Field(
+        20, description="A peer is pinged at this interval, and given up when it doesn't answer for as long again."
+    )
+    websocket_max_bytes: Annotated[int, Field(ge=1024)] = Field(
+        65536, description="Longest message that a WebSocket takes; a longer one closes it with 1009."
+    )
+    chat_hello_seconds: Seconds = Field(10, description="A chat connection has to say hello within this time.")
+    chat_idle_seconds: Seconds = Field(900, description="A chat connection from which nothing came for so long is closed.")
+    chat_message_chars: Positive = Field(4000, description="Longest text of a chat message.")
+    chat_messages_per_second: Annotated[float, Field(gt=0)] = Field(
+        10, description="Chat messages that one connection may send in a second, on average; twice as many at once."
+    )
+    chat_queue_messages: Positive = Field(
+        100, description="Chat messages that a reader may leave unread or unconfirmed; with one more it is closed as too slow."
+    )
+    chat_connections: Positive = Field(2000, description="Chat connections of one worker; one more is turned away with 1013.")
+    chat_keep_seconds: Positive = Field(
+        3600, description="How long chat messages are kept for those who come back. In Redis, else in the worker's memory."
+    )
+    chat_resend_seconds: Positive = Field(600, description="A chat message that is sent again within this time is delivered once.")
+    chat_model: str = Field("gpt-4", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="The model of a chat that names none.")
 
 
 class VoiceSettings(BaseModel):
@@ -257,13 +294,30 @@ class TraceSettings(BaseModel):
     )
     trace_sample_rate: Share | None = Field(None, description="Share of requests that are traced. Empty: 0.1 in production, 1.0 elsewhere.")
     sentry_dsn: SecretStr = Field(SecretStr(""), description="DSN of a Sentry-compatible server. Empty: off.")
-    sentry_sample_rate: Share = Field(1.0, description="Share of error events that are sent.")
+    sentry_sample_rate: Share = Field(
+        1.0, description="Share of error events that are sent, decided by request id. 0.5 halves them when the quota runs short."
+    )
+    sentry_always_send: Names = Field(
+        default=["fatal", "critical", "payment"],
+        description="Levels, categories, transaction types and exception classes that sampling, limits and quota never leave out.",
+    )
+    sentry_events_per_minute_of_a_kind: int = Field(
+        30, ge=0, description="Most error events of one kind that a process sends in a minute. 0: no limit."
+    )
+    sentry_events_per_minute: int = Field(300, ge=0, description="Most error events of all kinds that a process sends in a minute. 0: no limit.")
+    sentry_monthly_quota: int = Field(
+        100_000,
+        ge=0,
+        description="Error events that the plan allows in a month. A warning comes at 80 %; beyond it only critical ones are sent. 0: no quota.",
+    )
+    sentry_server_name: str = Field("", description="Name of this instance in error events. Empty: the name of the host.")
     sentry_traces_sample_rate: Share = Field(
-        0.0, description="Share of requests sent as performance transactions; traces go to Jaeger, so off."
+        0.0,
+        description="Share of requests sent as performance transactions, decided by request id. Traces go to Jaeger, so off.",
     )
     sentry_profiles_sample_rate: Share = Field(0.0, description="Share of transactions that are profiled.")
     sentry_send_default_pii: bool = Field(
-        False, description="Send user names, addresses and cookies with error events. Personal data: mind the law."
+        False, description="Send user name and e-mail with error events, besides the id. Personal data: mind the law."
     )
     sentry_failed_status_codes: str = Field("500-599", description="Answers that are reported as errors, such as 500-599,403.")
     sentry_in_development: bool = Field(True, description="Report errors in development too.")
@@ -282,6 +336,12 @@ class StackSettings(BaseModel):
     stack_port_offset: int = Field(0, ge=0, le=40000, description="Added to every port, so that a second stack runs beside the first.")
     grafana_admin_user: str = Field("admin", description="Administrator of Grafana.")
     grafana_admin_password: SecretStr = Field(SecretStr(""), description="Its password.")
+    error_tracker_url: str = Field(local_url("error_tracker"), description="Address of the error tracker of the stack (Bugsink).")
+    error_tracker_admin_password: SecretStr = Field(
+        SecretStr(""), description="Password of its administrator, who signs in as admin@nobet.example."
+    )
+    error_tracker_token: SecretStr = Field(SecretStr(""), description="Token with which `nobet story` reads error events from it.")
+    error_tracker_secret_key: SecretStr = Field(SecretStr(""), description="Key with which it signs its sessions.")
     elasticsearch_admin_password: SecretStr = Field(SecretStr(""), description="Password of nobet_admin, for people and for set-up.")
     elasticsearch_shipper_password: SecretStr = Field(SecretStr(""), description="Password of nobet_shipper, which may only add documents.")
     elasticsearch_reader_password: SecretStr = Field(SecretStr(""), description="Password of nobet_reader (Grafana, nobet story).")

@@ -1,0 +1,166 @@
+"""The indices in Elasticsearch, for the cleanup and for restoring: as nobet_cleanup, or as nobet_admin for what makes indices."""
+
+import json
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
+from functools import wraps
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+
+from elasticsearch import ApiError, AuthenticationException, AuthorizationException, Elasticsearch, TransportError
+
+from app.clients.elasticsearch import BasicAuth, connect
+from app.core.index_store import Content, IndexInfo, StoreError
+
+TIMEOUT_SECONDS: Final = 60
+PAGE_DOCUMENTS: Final = 500
+"""A record has at most LOG_MAX_RECORD_BYTES, 64 KiB, so a page stays below 32 MiB; usually it is half a megabyte."""
+
+KEEP_ALIVE: Final = "5m"
+"""How long Elasticsearch keeps the moment that is being read, from one page to the next."""
+
+_KEPT_SETTINGS: Final = ("number_of_shards", "number_of_replicas", "refresh_interval", "analysis", "codec", "sort", "mapping")
+"""Settings that make an index what it is; the others belong to the one copy of it (uuid, dates, places)."""
+
+_Args = ParamSpec("_Args")
+_Result = TypeVar("_Result")
+_Self = TypeVar("_Self", bound="ElasticsearchIndices")
+
+
+def _asking(
+    method: Callable[Concatenate[_Self, _Args], _Result],
+) -> Callable[Concatenate[_Self, _Args], _Result]:
+    """Turn the client's exceptions into sentences."""
+
+    @wraps(method)
+    def ask(self: _Self, /, *args: _Args.args, **kwargs: _Args.kwargs) -> _Result:
+        try:
+            return method(self, *args, **kwargs)
+        except (ApiError, TransportError) as error:
+            raise self.sentence(error) from None
+
+    return ask
+
+
+class ElasticsearchIndices:
+    """An `app.core.index_store.IndexStore`."""
+
+    def __init__(self, url: str, auth: BasicAuth | None) -> None:
+        self._url: Final = url
+        self._client: Final[Elasticsearch] = connect(url, auth, timeout=TIMEOUT_SECONDS)
+
+    @_asking
+    def indices(self, prefixes: Collection[str]) -> list[IndexInfo]:
+        """See the protocol. Closed indices are among them: they can't be archived, so they must not be overlooked."""
+        found: dict[str, IndexInfo] = {}
+        for prefix in prefixes:
+            answer = self._client.indices.get(index=f"{prefix}-*", expand_wildcards=["open", "closed"], allow_no_indices=True)
+            for name, described in answer.body.items():
+                settings = described["settings"]["index"]
+                kept = {key: settings[key] for key in _KEPT_SETTINGS if key in settings}
+                found[name] = IndexInfo(name, settings["uuid"], kept, described["mappings"])
+        return list(found.values())
+
+    @_asking
+    def content(self, name: str) -> Content:
+        """See the protocol."""
+        self._client.indices.refresh(index=name)
+        answer = self._client.search(index=name, size=0, track_total_hits=True, aggs={"last": {"max": {"field": "_seq_no"}}})
+        last = answer["aggregations"]["last"]["value"]
+        return Content(int(answer["hits"]["total"]["value"]), -1 if last is None else int(last))
+
+    def documents(self, name: str) -> Iterator[bytes]:
+        """See the protocol."""
+        point: str | None = None
+        try:
+            point = self._client.open_point_in_time(index=name, keep_alive=KEEP_ALIVE)["id"]
+            after: list[Any] | None = None
+            while True:
+                page = self._client.search(
+                    pit={"id": point, "keep_alive": KEEP_ALIVE},
+                    size=PAGE_DOCUMENTS,
+                    sort=[{"_shard_doc": "asc"}],
+                    search_after=after,
+                    track_total_hits=False,
+                )
+                point, hits = page.get("pit_id", point), page["hits"]["hits"]
+                if not hits:
+                    return
+                yield from map(_line, hits)
+                after = hits[-1]["sort"]
+        except (ApiError, TransportError) as error:
+            raise self.sentence(error) from None
+        finally:
+            if point is not None:
+                with suppress(ApiError, TransportError):
+                    self._client.close_point_in_time(id=point)
+
+    @_asking
+    def delete_unchanged(self, index: IndexInfo, content: Content) -> bool:
+        """See the protocol. The index takes no writes between the last look and its end; the shipper tries again meanwhile."""
+        if self._uuid(index.name) != index.uuid:
+            return False
+        self._client.indices.add_block(index=index.name, block="write")
+        try:
+            unchanged = self.content(index.name) == content
+            if unchanged:
+                self._client.indices.delete(index=index.name)
+        except BaseException:
+            self._unblock(index.name)
+            raise
+        if not unchanged:
+            self._unblock(index.name)
+        return unchanged
+
+    @_asking
+    def exists(self, name: str) -> bool:
+        """See the protocol."""
+        return bool(self._client.indices.exists(index=name, expand_wildcards="all"))
+
+    @_asking
+    def create(self, name: str, settings: dict[str, Any], mappings: dict[str, Any]) -> None:
+        """See the protocol."""
+        self._client.indices.create(index=name, settings=settings, mappings=mappings)
+
+    @_asking
+    def add(self, name: str, lines: list[bytes]) -> None:
+        """See the protocol."""
+        operations: list[Any] = []
+        for document in map(json.loads, lines):
+            action = {key: document[key] for key in ("_id", "routing") if key in document}
+            operations += [{"create": action}, document["_source"]]
+        answer = self._client.bulk(index=name, operations=operations, filter_path="errors,items.*.error")
+        if answer["errors"]:
+            first = next(item["create"]["error"] for item in answer["items"] if item.get("create", {}).get("error"))
+            raise StoreError(f"{name} does not take a document of the archive: {first.get('reason')}. Restore it into another index.")
+
+    @_asking
+    def delete(self, name: str) -> None:
+        """See the protocol."""
+        self._client.indices.delete(index=name, ignore_unavailable=True)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def sentence(self, error: ApiError | TransportError) -> StoreError:
+        """What to do about an error of the client's."""
+        if isinstance(error, AuthenticationException | AuthorizationException):
+            return StoreError(f"Elasticsearch at {self._url} refuses the credentials or the right. Check ELASTICSEARCH_CLEANUP_PASSWORD.")
+        if isinstance(error, ApiError):
+            return StoreError(f"Elasticsearch at {self._url} refused: {error.meta.status} {error.message}. Its log says why.")
+        return StoreError(f"Elasticsearch at {self._url} is not reachable ({type(error).__name__}). Start it, or check ELASTICSEARCH_URL.")
+
+    def _uuid(self, name: str) -> str | None:
+        answer = self._client.indices.get_settings(index=name, ignore_unavailable=True, flat_settings=True).body
+        found = answer.get(name)
+        return str(found["settings"]["index.uuid"]) if found else None
+
+    def _unblock(self, name: str) -> None:
+        """Take writes again. The index may be gone, or Elasticsearch; the run has its failure already."""
+        with suppress(ApiError, TransportError):
+            self._client.indices.put_settings(index=name, settings={"index.blocks.write": None})
+
+
+def _line(hit: dict[str, Any]) -> bytes:
+    document = {"_id": hit["_id"], **({"routing": hit["_routing"]} if "_routing" in hit else {}), "_source": hit["_source"]}
+    return json.dumps(document, separators=(",", ":"), allow_nan=False).encode() + b"\n"
