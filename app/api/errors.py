@@ -4,17 +4,14 @@ Unhandled exceptions are not here: the outermost middleware answers 500, writes
 the terminal record and reports them once.
 """
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from app.api import records
 from app.api.auth_failures import NotSignedInError
-from app.core import context
+from app.core.answers import BadParameter, answer_bad_parameters, error_answer
 from app.db.errors import DatabaseBusyError
 from app.domain.suggestions import SuggestionFailure, SuggestionsUnavailableError
 
@@ -30,13 +27,6 @@ SUGGESTION_ANSWERS: Final = {
 504 is kept for requests of our own that ran out of REQUEST_TIMEOUT_SECONDS, so
 that the two can be told apart in metrics and alerts; `code` is `timeout` here.
 """
-
-
-class BadParameter(BaseModel):
-    """One parameter that was refused."""
-
-    parameter: str = Field(examples=["query.limit"])
-    problem: str = Field(examples=["Input should be less than or equal to 100"])
 
 
 class ErrorAnswer(BaseModel):
@@ -68,25 +58,12 @@ NEEDS_TOKEN: Final[dict[int | str, dict[str, Any]]] = {
 """For `responses` of endpoints that use CurrentUserDep or OptionalUserDep."""
 
 
-def error_answer(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> JSONResponse:
-    """An answer in the form of ErrorAnswer."""
-    return JSONResponse({"detail": detail, "request_id": context.request_id(), **more}, status, headers)
-
-
 def install_error_answers(app: FastAPI) -> None:
     """Answer the failures that this application knows."""
-    app.add_exception_handler(RequestValidationError, _bad_parameters)
+    app.add_exception_handler(RequestValidationError, answer_bad_parameters)
     app.add_exception_handler(SuggestionsUnavailableError, _suggestions_unavailable)
     app.add_exception_handler(DatabaseBusyError, _database_busy)
     app.add_exception_handler(NotSignedInError, _not_signed_in)
-
-
-async def _bad_parameters(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - Starlette hands over what was registered
-    found = [BadParameter(parameter=_name(item["loc"]), problem=str(item["msg"])) for item in error.errors()]
-    records.request_invalid(", ".join(item.parameter for item in found))
-    detail = "; ".join(f"{item.parameter}: {item.problem}" for item in found)
-    return error_answer(400, detail, errors=[item.model_dump() for item in found])
 
 
 async def _suggestions_unavailable(request: Request, error: Exception) -> Response:
@@ -112,7 +89,3 @@ async def _not_signed_in(_: Request, error: Exception) -> Response:
 def _already_reported(request: Request) -> None:
     """The error tracker has an event about this; the status alone is none."""
     request.scope["nobet.reported"] = True
-
-
-def _name(location: Sequence[str | int]) -> str:
-    return ".".join(str(part) for part in location)

@@ -19,8 +19,3 @@ def feed_requested(limit: int) -> None:
 def suggestion_requested(count: int) -> None:
     """The suggestion service is about to be asked."""
     log.info("Suggestions requested", event="suggestion.requested", count=count)
-
-
-def request_invalid(parameters: str) -> None:
-    """A request was refused. `parameters` names what is wrong, without values."""
-    log.info("A request had bad parameters", event="http.request.invalid", reason=parameters)
