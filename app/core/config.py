@@ -86,7 +86,16 @@ class Settings(
         """Arguments win over the environment, that over secret files, those over `.env`."""
         return init_settings, env_settings, SecretFileSource(settings_cls), dotenv_settings
 
-    @field_validator("correlation_headers", "metrics_disabled_groups", "health_external_urls", "health_required", "cors_origins", "log_cleanup_prefixes", mode="before")
+    @field_validator(
+        "correlation_headers",
+        "metrics_disabled_groups",
+        "health_external_urls",
+        "health_required",
+        "cors_origins",
+        "log_cleanup_prefixes",
+        "sentry_always_send",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app.core import context, error_tracking, metrics, tracing
+from app.core import analytics, context, error_tracking, metrics, tracing
 from app.core.config import ConfigError, Settings
 from app.core.endpoints import make_router
 from app.core.health_monitor import HealthMonitor
@@ -41,6 +41,7 @@ class Observability:
         metrics.use_collector(SystemCollector(settings, with_host=service != "shipper"))
         tracing.setup(settings, self.service)
         error_tracking.setup(settings, self.service)
+        self.analytics = analytics.setup(settings, service)
         self.health = HealthMonitor(settings)
         self.watch = RequestWatch(settings.request_timeout_seconds)
 
@@ -57,7 +58,8 @@ class Observability:
         with context.run(self.service):
             log.info("Service is ready", event="app.started", version=self.settings.app_version, environment=self.settings.environment)
         try:
-            yield
+            async with self.analytics.running():
+                yield
         finally:
             for job in jobs:
                 job.cancel()

@@ -14,7 +14,8 @@ from app.core.pipeline import PIPELINE
 from app.core.records import present_addresses
 from app.core.security import address_for_login
 from app.core.sink import Sink, Syncer
-from app.core.spool import SegmentName, SpoolWriter
+from app.core.spool import SpoolWriter
+from app.core.spool_bound import tell_dropped
 
 BACKEND_LOGGER = "backend"
 """The service's own logger of the source documents; its base level is INFO."""
@@ -41,29 +42,22 @@ def setup_logging(settings: Settings | None = None, service: str = "") -> Sink:
 
 def _make_sink(settings: Settings, service: str) -> Sink:
     spool = None
-    holder: list[Sink] = []
     if settings.spool_dir is not None:
         spool = SpoolWriter(
             settings.spool_dir,
             service,
             segment_bytes=settings.spool_segment_bytes,
             max_bytes=settings.spool_max_bytes,
-            on_dropped=lambda name, records: _tell_dropped(holder[0], name, records),
+            on_dropped=tell_dropped,
         )
     stdout = None
     if settings.log_stdout or spool is None:
         stdout = console.formatter(settings.log_console_id_length) if settings.log_format == "console" else _as_is
     sink = Sink(spool, stdout=stdout)
-    holder.append(sink)
     log = get_logger(__name__)
     sink.on_spool_failed = lambda: log.error("The spool can't be written; records go to standard error", event="spool.failed")
     sink.on_spool_recovered = lambda missed: log.warning("The spool can be written again", event="spool.recovered", count=missed)
     return sink
-
-
-def _tell_dropped(sink: Sink, name: SegmentName, records: int) -> None:
-    sink.count_dropped(records)
-    get_logger(__name__).error("The spool is full: its oldest segment was dropped", event="spool.dropped", segment=str(name), count=records)
 
 
 def _as_is(_record: dict[str, Any], line: bytes) -> bytes:

@@ -39,8 +39,7 @@ class Sink:
         self.on_spool_recovered: Callable[[int], None] = lambda _missed: None
         emitted = metrics.counter("log_records_emitted_total")
         self._emitted = {number: emitted.labels(log_level=lower) for number, (_, lower) in LEVEL_NAMES.items()}
-        self._dropped = metrics.counter("log_records_dropped_total")
-        self._write_failed = self._dropped.labels(reason="write_failed")
+        self._write_failed = metrics.counter("log_records_dropped_total").labels(reason="write_failed")
         self._bytes = metrics.counter("log_spool_bytes_written_total")
 
     def write(self, level: int, record: dict[str, Any], line: bytes) -> None:
@@ -57,10 +56,6 @@ class Sink:
                 self._fall_back(line)
         if self._stdout is not None and (self._spool is None or not self._may_block or self._poll.poll(0)):
             _write_all(_STDOUT, self._stdout(record, line))
-
-    def count_dropped(self, records: int) -> None:
-        """Count the records that the bound of the spool cost."""
-        self._dropped.labels(reason="spool_full").inc(records)
 
     def sync(self) -> None:
         """Make what was written durable."""

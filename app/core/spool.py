@@ -1,7 +1,8 @@
 """The spool: append-only files between the request path and the shipper.
 
 Format
-    One flat folder. A segment is `<service>.<writer>.<sequence>.ndjson`; writer
+    One flat folder. A segment is `<service>.<writer>.<sequence>.ndjson`, or with
+    `.events.ndjson` one of tracked events, which go to indices of their own. Writer
     names are unique per process start, sequence numbers grow by one. A segment
     holds whole lines, each a JSON object that begins `{"timestamp":"<26 characters>Z"`.
 
@@ -40,6 +41,10 @@ from pathlib import Path
 from typing import Final
 
 SUFFIX: Final = ".ndjson"
+EVENTS_STREAM: Final = "events"
+"""Stream of the tracked events. Log records have the stream without a name."""
+
+STREAMS: Final = frozenset({"", EVENTS_STREAM})
 REOPEN_SECONDS: Final = 1.0
 """Shortest pause between two tries to open a segment, so that a full disk costs one system call a second."""
 
@@ -53,18 +58,20 @@ class SegmentName:
     writer: str
     sequence: int
     service: str
+    stream: str = ""
 
     @classmethod
     def parse(cls, name: str) -> "SegmentName | None":
         """The parts of a file name, or None when it is no segment's."""
         service, _, rest = name.removesuffix(SUFFIX).partition(".")
-        writer, _, sequence = rest.partition(".")
-        if not (name.endswith(SUFFIX) and service and writer and sequence.isdigit()):
+        writer, _, rest = rest.partition(".")
+        sequence, dot, stream = rest.partition(".")
+        if not (name.endswith(SUFFIX) and service and writer and sequence.isdigit() and stream in STREAMS and bool(dot) == bool(stream)):
             return None
-        return cls(writer, int(sequence), service)
+        return cls(writer, int(sequence), service, stream)
 
     def __str__(self) -> str:
-        return f"{self.service}.{self.writer}.{self.sequence:08d}{SUFFIX}"
+        return f"{self.service}.{self.writer}.{self.sequence:08d}{'.' if self.stream else ''}{self.stream}{SUFFIX}"
 
 
 def sync_directory(folder: Path) -> None:
@@ -98,12 +105,14 @@ class SpoolWriter:
         folder: Path,
         service: str,
         *,
+        stream: str = "",
         segment_bytes: int,
         max_bytes: int,
         on_dropped: Callable[[SegmentName, int], None] = lambda _name, _records: None,
     ) -> None:
         self._folder = folder
         self._service = service.replace(".", "-") or "app"
+        self._stream = stream
         self._segment_bytes = segment_bytes
         self._max_bytes = max_bytes
         self._on_dropped = on_dropped
@@ -118,7 +127,7 @@ class SpoolWriter:
         os.register_at_fork(after_in_child=self._forget)
 
     def append(self, line: bytes) -> bool:
-        """Write one record, newline included. False when it could not be written; nothing of it is left then."""
+        """Write a record or several at once, newlines included. False when they could not be written; nothing of them is left then."""
         with self._lock:
             now = time.monotonic()
             if now >= self._next_look:
@@ -188,7 +197,7 @@ class SpoolWriter:
         self._writer = self._writer or _writer_name()
         while True:
             self._sequence += 1
-            name = SegmentName(self._writer, self._sequence, self._service)
+            name = SegmentName(self._writer, self._sequence, self._service, self._stream)
             descriptor = os.open(self._folder / str(name), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
             try:
                 fcntl.flock(descriptor, _LOCK_NOW)

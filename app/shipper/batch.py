@@ -1,9 +1,9 @@
 """From segments to bulk bodies: lines are copied as they are, never parsed.
 
-A record begins `{"timestamp":"2026-11-22`; those 24 bytes prove that it is one and
-name its index. The `_id` is made from writer, segment and byte offset: the same
-bytes always get the same id, and ids grow with the position, which is the cheap
-case for Elasticsearch.
+A record begins `{"timestamp":"2026-11-22`; those 24 bytes prove that it is one and,
+with the stream of its segment (log records or tracked events), name its index.
+The `_id` is made from writer, segment and byte offset: the same bytes always get
+the same id, and ids grow with the position, which is the cheap case for Elasticsearch.
 """
 
 import datetime as dt
@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import orjson
 
-from app.core.spool import SegmentName
+from app.core.spool import EVENTS_STREAM, SegmentName
 from app.shipper.segments import Segment, SegmentQueue
 
 RECORD_START: Final = b'{"timestamp":"'
@@ -79,11 +79,11 @@ def document_id(name: SegmentName, offset: int) -> str:
 class BatchBuilder:
     """Fills batches from the segments in turn."""
 
-    def __init__(self, index_prefix: str, *, most_docs: int, most_bytes: int) -> None:
-        self._prefix = index_prefix
+    def __init__(self, index_prefix: str, *, events_prefix: str = "events", most_docs: int, most_bytes: int) -> None:
+        self._prefixes = {"": index_prefix, EVENTS_STREAM: events_prefix}
         self._most_docs = most_docs
         self._most_bytes = most_bytes
-        self._indices: dict[bytes, str] = {}
+        self._indices: dict[tuple[str, bytes], str] = {}
         self._mean_line = 512.0
         self._reset()
 
@@ -166,7 +166,7 @@ class BatchBuilder:
             head = line[:HEAD_BYTES]
             action = actions.get(head)
             if action is None:
-                index = self._index_of(head)
+                index = self._index_of(segment.name.stream, head)
                 if not index:
                     rejected += 1
                     self._reject(segment, offset, line)
@@ -205,13 +205,13 @@ class BatchBuilder:
         action = orjson.dumps({"create": {**target, "_id": f"{name.writer}-{name.sequence:08d}-"}})
         return action.replace(b"%", b"%%").removesuffix(b'"}}') + b'%010x"}}'
 
-    def _index_of(self, head: bytes) -> str:
-        """The index for records that begin so; empty when no record does."""
-        index = self._indices.get(head)
+    def _index_of(self, stream: str, head: bytes) -> str:
+        """The index for records of a stream that begin so; empty when no record does."""
+        index = self._indices.get((stream, head))
         if index is None:
             if len(self._indices) >= _DAYS_KEPT:
                 self._indices.clear()
-            index = self._indices[head] = daily_index(self._prefix, day_of(head))
+            index = self._indices[stream, head] = daily_index(self._prefixes[stream], day_of(head))
         return index
 
 

@@ -106,7 +106,12 @@ def assemble(settings: Settings, folder: Path, state: Path) -> tuple[Shipper, Bu
         SegmentQueue(
             folder, progress.positions, lambda name: reporter.position_rebuilt(f"the position in {name} is not at the start of a line")
         ),
-        BatchBuilder(settings.log_index_prefix, most_docs=settings.shipper_batch_docs, most_bytes=settings.shipper_batch_bytes),
+        BatchBuilder(
+            settings.log_index_prefix,
+            events_prefix=settings.events_index_prefix,
+            most_docs=settings.shipper_batch_docs,
+            most_bytes=settings.shipper_batch_bytes,
+        ),
         Deliverer(
             client,
             reporter,

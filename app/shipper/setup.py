@@ -23,7 +23,7 @@ from elasticsearch import ApiError, AuthenticationException, AuthorizationExcept
 
 from app.clients.elasticsearch import connect, sign_in
 from app.core.config import Settings
-from app.core.telemetry.template import dead_letter_template, dead_prefix, index_template
+from app.core.telemetry.template import dead_letter_template, dead_prefix, events_template, index_template
 
 WAIT_SECONDS: Final = 120.0
 """Elasticsearch needs about 25 s to start on a small machine."""
@@ -54,7 +54,12 @@ def templates(settings: Settings) -> dict[str, dict[str, Any]]:
     """The index templates that the stack's records need, by name."""
     prefix, dead = settings.log_index_prefix, dead_prefix(settings.log_index_prefix)
     shards, replicas = settings.elasticsearch_shards, settings.elasticsearch_replicas
-    return {prefix: index_template(prefix, shards, replicas), dead: dead_letter_template(dead, shards, replicas)}
+    events = settings.events_index_prefix
+    return {
+        prefix: index_template(prefix, shards, replicas),
+        events: events_template(events, shards, replicas),
+        dead: dead_letter_template(dead, shards, replicas),
+    }
 
 
 def wait_for(client: Elasticsearch, seconds: float) -> None:

@@ -52,7 +52,7 @@ def prepare_files(stack: Stack) -> None:
 
 def secret_texts(stack: Stack) -> dict[str, str]:
     """Name under `secrets` in docker-compose.yml → content."""
-    plain = {name.lower(): stack.secret(name) for name in (*GENERATED, "SMTP_PASSWORD", "SENTRY_DSN")}
+    plain = {name.lower(): stack.secret(name) for name in (*GENERATED, "ANALYTICS_OLD_KEYS", "SMTP_PASSWORD", "SENTRY_DSN")}
     users = {f"elasticsearch_{name}": text for name, text in elasticsearch_user_files(stack).items()}
     postgres, redis = (urllib.parse.quote(stack.secret(name), safe="") for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD"))
     return {

@@ -9,6 +9,7 @@ from dotenv import dotenv_values
 
 GENERATED: Final = (
     "METRICS_TOKEN",
+    "ANALYTICS_KEY",
     "JWT_SECRET",
     "POSTGRES_PASSWORD",
     "REDIS_PASSWORD",

@@ -17,7 +17,8 @@ from app.core import settings_sections
 from app.core.config import Settings
 from app.core.telemetry import EVENTS, FIELDS, METRICS, SPANS
 from app.core.telemetry.fields import ALIASES
-from app.core.telemetry.template import dead_letter_template, dead_prefix, index_template
+from app.core.telemetry.template import dead_letter_template, dead_prefix, events_template, index_template
+from app.core.telemetry.tracked import COMMON, PROPERTIES, SOURCES, TRACKED
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -73,6 +74,19 @@ def telemetry_page() -> str:
         "",
         *_table(("Event", "Usual level", "Meaning"), ((f"`{e.name}`", e.level, e.meaning) for e in EVENTS.values())),
         "",
+        "## Tracked events",
+        "",
+        "What people do with the product; see [events.md](events.md). Each is stored in PostgreSQL and Elasticsearch under these names,",
+        f"and counted in `tracked_events_total`. `source` is {', '.join(SOURCES)}.",
+        f"All may have {', '.join(f'`{name}`' for name in COMMON)} too.",
+        "",
+        *_table(
+            ("Tracked event", "Priority", "Properties", "Why", "Log event"),
+            ((f"`{t.name}`", t.priority, ", ".join(t.own), t.reason, f"`{t.log_event}`" if t.log_event else "") for t in TRACKED.values()),
+        ),
+        "",
+        *_table(("Property", "Type", "Meaning"), ((f"`{name}`", kind, meaning) for name, (kind, meaning) in PROPERTIES.items())),
+        "",
         "## Metrics",
         "",
         *_table(
@@ -102,7 +116,12 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
 def files() -> dict[Path, str]:
     """Each generated file and its text."""
     prefix = str(Settings.model_fields["log_index_prefix"].default)
-    templates = {"logs": index_template(prefix), "dead-letters": dead_letter_template(dead_prefix(prefix))}
+    events = str(Settings.model_fields["events_index_prefix"].default)
+    templates = {
+        "logs": index_template(prefix),
+        "events": events_template(events),
+        "dead-letters": dead_letter_template(dead_prefix(prefix)),
+    }
     return {
         ROOT / ".env.example": env_example(),
         ROOT / "docs/telemetry.md": telemetry_page(),

@@ -32,6 +32,8 @@ EVENTS: Final[dict[str, Event]] = {
         Event("app.stopped", "INFO", "A process ended in order."),
         Event("telemetry.failing", "WARNING", "Spans or error events can't be sent; they are dropped and counted."),
         Event("telemetry.recovered", "INFO", "Spans or error events are sent again."),
+        Event("error_tracking.started", "INFO", "Error events are sent from now on; the rates in force are under extra."),
+        Event("error_tracking.quota_low", "WARNING", "Error events reached 80 % of SENTRY_MONTHLY_QUOTA; count says how many there were."),
         Event("error.raised", "ERROR", "An exception was logged."),
         Event("error.traceback", "DEBUG", "The stack of the exception that the record before is about."),
         Event("chat.started", "INFO", "A chat was begun; chat_id names it."),
@@ -93,7 +95,9 @@ EVENTS: Final[dict[str, Event]] = {
         Event("circuit.closed", "INFO", "The dependency works again."),
         Event("external.retried", "INFO", "A call to a dependency failed and is tried again; attempt says for which time."),
         Event("cache.failed", "WARNING", "Redis did not answer; the request went on without it."),
-        Event("rate_limit.exceeded", "WARNING", "A caller reached its limit for this minute; further requests of it are answered with 429."),
+        Event(
+            "rate_limit.exceeded", "WARNING", "A caller reached its limit for this minute; further requests of it are answered with 429."
+        ),
         Event("health.changed", "WARNING", "A dependency's state changed; component and outcome say which and how."),
         Event("health.checked", "DEBUG", "The health monitor ran."),
         Event("shipper.started", "INFO", "The shipper is ready."),

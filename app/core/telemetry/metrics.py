@@ -135,6 +135,29 @@ METRICS: Final[dict[str, Metric]] = {
             group="core",
             born=(("span",), ("error_event",)),
         ),
+        Metric(
+            "error_events_suppressed_total",
+            "counter",
+            "Error events that were not sent, by why: sampled, repeated, flood, quota.",
+            ("reason",),
+            group="core",
+            born=(("sampled",), ("repeated",), ("flood",), ("quota",)),
+        ),
+        Metric(
+            "error_events_month",
+            "gauge",
+            "Error events sent this month, by all processes of this machine.",
+            group="core",
+            across_workers="max",
+        ),
+        Metric(
+            "error_events_quota_ratio",
+            "gauge",
+            "Part of SENTRY_MONTHLY_QUOTA that is used, 0 to 1 and more; 0 without a quota.",
+            unit="ratio",
+            group="core",
+            across_workers="max",
+        ),
         Metric("system_cpu_usage_percent", "gauge", "CPU use of the host, 0 to 100.", unit="percent", group="system"),
         Metric("system_memory_usage_percent", "gauge", "Memory use of the host, 0 to 100.", unit="percent", group="system"),
         Metric("system_disk_usage_percent", "gauge", "Use of the disk that holds the spool, 0 to 100.", unit="percent", group="system"),
@@ -364,7 +387,9 @@ METRICS: Final[dict[str, Metric]] = {
             services=("app",),
             across_workers="max",
         ),
-        Metric("circuit_breaker_opened_total", "counter", "Times that a circuit opened.", ("dependency",), group="external", services=("app",)),
+        Metric(
+            "circuit_breaker_opened_total", "counter", "Times that a circuit opened.", ("dependency",), group="external", services=("app",)
+        ),
         Metric(
             "circuit_breaker_refused_total",
             "counter",
@@ -497,8 +522,10 @@ METRICS: Final[dict[str, Metric]] = {
             ("store", "reason"),
             group="business",
             services=_EVERY,
-            born=tuple((store, reason) for store in _TRACKED_STORES for reason in ("queue_full", "rejected", "shutdown"))
-            + (("spool", "spool_full"),),
+            born=(
+                *((store, reason) for store in _TRACKED_STORES for reason in ("queue_full", "rejected", "shutdown")),
+                ("spool", "spool_full"),
+            ),
         ),
         Metric(
             "tracked_events_store_failures_total",

@@ -17,6 +17,9 @@ SPANS: Final[dict[str, Span]] = {
     for span in (
         Span("http.server", "A request in one of our services; renamed to METHOD /route when the route is known."),
         Span("feed.load", "Reading the feed in the service layer."),
+        Span("graphql.operation", "Executing a GraphQL operation."),
+        Span("image.generate", "Making an image in the service layer."),
+        Span("chat.message", "Taking a chat message, until it is handed to all who read along."),
         Span("db.query", "One database query."),
         Span("suggestion.fetch", "Asking the suggestion service, from the caller's side."),
         Span("call.turn", "A turn of a voice call, from the end of the user's speech to the end of the answer."),

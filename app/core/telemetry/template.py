@@ -1,8 +1,9 @@
-"""The Elasticsearch index template, made from the declared fields."""
+"""The Elasticsearch index templates, made from the declared fields."""
 
 from typing import Any, Final
 
 from app.core.telemetry.fields import ALIASES, FIELDS, FieldType
+from app.core.telemetry.tracked import event_mappings
 
 LONGEST_KEYWORD: Final = 8191
 """Characters; Lucene refuses terms over 32,766 bytes, and a UTF-8 character has up to four."""
@@ -47,9 +48,24 @@ def index_template(prefix: str, shards: int = 1, replicas: int = 0) -> dict[str,
     }
 
 
+def events_template(prefix: str, shards: int = 1, replicas: int = 0) -> dict[str, Any]:
+    """Body of the template for the daily indices of tracked events, `<prefix>-YYYY.MM.DD`."""
+    return {
+        "index_patterns": [f"{prefix}-*"],
+        "priority": 200,
+        "template": {"settings": index_settings(shards, replicas), "mappings": event_mappings(_MAPPINGS["keyword"], _MAPPINGS["date"])},
+        "_meta": {"description": "Nöbet tracked events; generated from the telemetry contract"},
+    }
+
+
 def dead_prefix(log_prefix: str) -> str:
     """Prefix of the dead-letter indices that belong to a log prefix: `logs-nobet` has `dead-nobet`."""
     return f"dead-{log_prefix.removeprefix('logs-')}"
+
+
+def events_prefix(log_prefix: str) -> str:
+    """Prefix of the tracked events' indices that belong to a log prefix: `logs-nobet` has `events-nobet`."""
+    return f"events-{log_prefix.removeprefix('logs-')}"
 
 
 def dead_letter_template(prefix: str, shards: int = 1, replicas: int = 0) -> dict[str, Any]:

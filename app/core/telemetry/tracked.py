@@ -67,7 +67,7 @@ TRACKED: Final[dict[str, TrackedType]] = {
         ),
         TrackedType("session_expired", "People who are thrown out come back less.", ("reason",), "critical", "token.expired"),
         TrackedType(
-            "feed_load_failed", "The first screen failed: the worst that a visitor can see.", ("reason", "status_code"), "critical", "feed.failed"
+            "feed_load_failed", "The first screen failed: the worst for a visitor.", ("reason", "status_code"), "critical", "feed.failed"
         ),
         TrackedType(
             "suggestion_unavailable", "A feature was missing when it was wanted.", ("reason", "error_code"), "critical", "suggestion.failed"

@@ -32,7 +32,7 @@ APP: Final = Component(
         "PROMETHEUS_MULTIPROC_DIR": "{run}/metrics",
     },
     env_where=_WITH_JAEGER,
-    secrets=("METRICS_TOKEN", "JWT_SECRET", "SENTRY_DSN"),
+    secrets=("METRICS_TOKEN", "JWT_SECRET", "ANALYTICS_KEY", "ANALYTICS_OLD_KEYS", "SENTRY_DSN"),
     depends_on=("postgres", "redis", "voice"),
     prepare="app",
     stop_seconds=25,  # app.core.serve gives requests under way 20 s
