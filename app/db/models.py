@@ -1,9 +1,11 @@
 """The tables."""
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Dialect, ForeignKey, Index, Integer, MetaData, String, Text, TypeDecorator
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, ForeignKey, Index, Integer, MetaData, String, Text, TypeDecorator
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 TITLE_CHARS: Final = 200
@@ -112,3 +114,19 @@ class LoginSession(Base):
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
+
+
+class TrackedEventRow(Base):
+    """A tracked event, as Elasticsearch has it too. Read by time, by type over time, by user and by request."""
+
+    __tablename__ = "tracked_events"
+    __table_args__ = (Index("ix_tracked_events_event_type", "event_type", "timestamp"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    timestamp: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    event_type: Mapped[str] = mapped_column(String(64))
+    source: Mapped[str] = mapped_column(String(16))
+    user_ref: Mapped[str | None] = mapped_column(String(32), index=True)
+    key_id: Mapped[str | None] = mapped_column(String(8))
+    request_id: Mapped[str | None] = mapped_column(String(128), index=True)
+    properties: Mapped[dict[str, Any]] = mapped_column(JSON().with_variant(JSONB, "postgresql"))
