@@ -11,14 +11,13 @@ from types import FrameType
 from typing import Any, Final
 
 from app.clients.elasticsearch import BulkClient, sign_in
-from app.core import context, error_tracking, metrics
+from app.core import context, error_tracking, metrics, side_server
 from app.core.config import ConfigError, Settings, load_settings
 from app.core.log_setup import setup_logging, shutdown_logging
 from app.core.logger import get_logger
 from app.core.ports import port
 from app.core.system_metrics import SystemCollector
 from app.core.telemetry.template import dead_prefix
-from app.shipper import http
 from app.shipper.batch import BatchBuilder
 from app.shipper.deliver import Deliverer
 from app.shipper.lock import AlreadyRunningError, SpoolLock
@@ -66,7 +65,7 @@ def _ship(settings: Settings, folder: Path, state: Path) -> int:
     shipper, client = assemble(settings, folder, state)
     address, number = settings.shipper_bind, port(SERVICE, settings.stack_port_offset)
     try:
-        server = http.serve(address, number, token=settings.metrics_token, open_metrics=_metrics_open(settings), health=health_of(shipper))
+        server = side_server.serve(address, number, token=settings.metrics_token, open_metrics=_metrics_open(settings), health=health_of(shipper))
     except OSError as error:
         return _fail(f"Can't listen on {address}:{number} ({error.strerror}). Stop what uses it or set STACK_PORT_OFFSET or SHIPPER_BIND.")
     for number in (signal.SIGTERM, signal.SIGINT):

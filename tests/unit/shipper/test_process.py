@@ -11,9 +11,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from app.core import metrics
+from app.core import metrics, side_server
 from app.core.config import load_settings
-from app.shipper import http, process
+from app.shipper import process
 from app.shipper.lock import AlreadyRunningError, SpoolLock
 from tests.support.processes import bare_environment, free_port
 
@@ -58,7 +58,7 @@ def test_a_wrong_setting_ends_with_2() -> None:
 def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
     """Who listens there keeps it; the lock is given back."""
     offset = next(found for _ in range(1000) if 0 < (found := free_port() - 8020) <= 40_000)
-    server = http.serve("127.0.0.1", 8020 + offset, token=SecretStr(""), open_metrics=True, health=lambda: (True, {}))
+    server = side_server.serve("127.0.0.1", 8020 + offset, token=SecretStr(""), open_metrics=True, health=lambda: (True, {}))
     try:
         ended = run(SPOOL_DIR=str(tmp_path), STACK_PORT_OFFSET=str(offset), ENVIRONMENT="test", LOG_STDOUT="false")
     finally:
@@ -90,7 +90,7 @@ def test_the_lock_admits_one_and_dies_with_its_process(tmp_path: Path) -> None:
 def served() -> Iterator[str]:
     """The address of a server whose metrics need the token."""
     port = free_port()
-    server = http.serve(
+    server = side_server.serve(
         "127.0.0.1", port, token=SecretStr("a-token-of-24-characters"), open_metrics=False, health=lambda: (False, {"status": "degraded"})
     )
     yield f"http://127.0.0.1:{port}"

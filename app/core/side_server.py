@@ -1,4 +1,4 @@
-"""Serves /metrics and /health of the shipper."""
+"""Serves /metrics and /health of a process that is no web service: the shipper, the cleanup."""
 
 import threading
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def serve(address: str, port: int, *, token: SecretStr, open_metrics: bool, heal
 
     ThreadingHTTPServer.daemon_threads = True
     server = ThreadingHTTPServer((address, port), Handler)
-    threading.Thread(target=server.serve_forever, name="shipper-http", daemon=True).start()
+    threading.Thread(target=server.serve_forever, name="side-server", daemon=True).start()
     return server
 
 
