@@ -67,6 +67,7 @@ class Settings(
     sections.ShipperSettings,
     sections.RetentionSettings,
     sections.TraceSettings,
+    sections.OncallSettings,
     sections.StackSettings,
     BaseSettings,
 ):

@@ -90,7 +90,9 @@ class MetricsSettings(BaseModel):
         SecretStr(""),
         description="Bearer token for /metrics and for health details. Empty: open in development and test, closed elsewhere.",
     )
-    metrics_disabled_groups: Names = Field(default=[], description="Groups of metrics to leave out: http, system, db, health, business, voice.")
+    metrics_disabled_groups: Names = Field(
+        default=[], description="Groups of metrics to leave out: http, system, db, health, business, voice."
+    )
     prometheus_multiproc_dir: Path | None = Field(
         None, description="Folder in which several workers share their metrics. Needed with more than one worker."
     )
@@ -304,11 +306,13 @@ class TraceSettings(BaseModel):
     sentry_events_per_minute_of_a_kind: int = Field(
         30, ge=0, description="Most error events of one kind that a process sends in a minute. 0: no limit."
     )
-    sentry_events_per_minute: int = Field(300, ge=0, description="Most error events of all kinds that a process sends in a minute. 0: no limit.")
+    sentry_events_per_minute: int = Field(
+        300, ge=0, description="Most error events of all kinds that a process sends in a minute. 0: no limit."
+    )
     sentry_monthly_quota: int = Field(
         100_000,
         ge=0,
-        description="Error events that the plan allows in a month. A warning comes at 80 %; beyond it only critical ones are sent. 0: no quota.",
+        description="Error events that the plan allows in a month. A warning comes at 80 %; beyond it only critical ones go out. 0: none.",
     )
     sentry_server_name: str = Field("", description="Name of this instance in error events. Empty: the name of the host.")
     sentry_traces_sample_rate: Share = Field(
@@ -321,6 +325,34 @@ class TraceSettings(BaseModel):
     )
     sentry_failed_status_codes: str = Field("500-599", description="Answers that are reported as errors, such as 500-599,403.")
     sentry_in_development: bool = Field(True, description="Report errors in development too.")
+
+
+class OncallSettings(BaseModel):
+    """Who is called, and by which ways. Without a channel's setting only that channel is off."""
+
+    oncall_policy: Path | None = Field(
+        None, description="Escalation policy and rotas (YAML, see oncall/policy.example.yml). Empty: mail to ALERT_EMAIL_TO."
+    )
+    oncall_database_url: SecretStr = Field(SecretStr(""), description="Database of the incidents. Empty: DATABASE_URL.")
+    oncall_public_url: str = Field(local_url("oncall"), description="Address of the on-call page, as people reach it from their phones.")
+    oncall_token: SecretStr = Field(SecretStr(""), description="Bearer token with which Alertmanager and scripts talk to the on-call service.")
+    oncall_password: SecretStr = Field(SecretStr(""), description="Password of the on-call page.")
+    oncall_link_key: SecretStr = Field(SecretStr(""), description="Key that signs acknowledge links and sessions.")
+    oncall_watchdog_seconds: float = Field(
+        300, ge=0, description="The watchdog alert must come at least this often, else the chain itself is an incident. 0: not watched."
+    )
+    oncall_heartbeat_url: SecretStr = Field(
+        SecretStr(""), description="Address outside of this machine that is asked once a minute while all is well (healthchecks.io or alike)."
+    )
+    slack_webhook_url: SecretStr = Field(SecretStr(""), description="Incoming webhook of Slack. Empty: off.")
+    slack_signing_secret: SecretStr = Field(SecretStr(""), description="Signing secret of the Slack app; turns its buttons on. Empty: links.")
+    pagerduty_key: SecretStr = Field(SecretStr(""), description="Integration key of PagerDuty (Events API v2).")
+    pagerduty_url: str = Field("https://events.pagerduty.com/v2/enqueue", description="Where PagerDuty takes events.")
+    opsgenie_key: SecretStr = Field(SecretStr(""), description="API key of Opsgenie.")
+    opsgenie_url: str = Field("https://api.opsgenie.com", description="Opsgenie's address; https://api.eu.opsgenie.com in Europe.")
+    telegram_bot_token: SecretStr = Field(SecretStr(""), description="Token of the Telegram bot that sends pages.")
+    telegram_url: str = Field("https://api.telegram.org", description="Telegram's address.")
+    oncall_webhook_key: SecretStr = Field(SecretStr(""), description="Key that signs the documents of webhook contacts.")
 
 
 class StackSettings(BaseModel):
@@ -352,6 +384,7 @@ class StackSettings(BaseModel):
     elasticsearch_exporter_password: SecretStr = Field(SecretStr(""), description="Password of nobet_exporter, which may only monitor.")
     postgres_password: SecretStr = Field(SecretStr(""), description="Password of the PostgreSQL user nobet.")
     redis_password: SecretStr = Field(SecretStr(""), description="Password of Redis.")
+    alertmanager_url: str = Field(local_url("alertmanager"), description="Address of Alertmanager.")
     prometheus_url: str = Field(local_url("prometheus"), description="Address of Prometheus.")
     grafana_url: str = Field(local_url("grafana"), description="Address of Grafana, as people reach it.")
     jaeger_url: str = Field(local_url("jaeger_ui"), description="Address of Jaeger's query API.")

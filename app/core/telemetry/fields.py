@@ -82,6 +82,8 @@ FIELDS: Final[dict[str, LogField]] = {
         LogField("comment_id", "keyword", "The comment it is about."),
         LogField("image_id", "keyword", "The image it is about."),
         LogField("graphql_operation", "keyword", "Name of the GraphQL operation, as the client calls it."),
+        LogField("incident_id", "keyword", "The on-call incident it is about."),
+        LogField("alert_name", "keyword", "The alert it is about."),
         LogField("index_name", "keyword", "Elasticsearch index it is about."),
         LogField("segment", "keyword", "Spool segment it is about."),
         LogField("reason", "keyword", "Why it happened, as a short name."),

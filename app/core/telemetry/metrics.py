@@ -1,7 +1,7 @@
 """The metrics of all our processes. `app.core.metrics` and the shipper make their objects from this table."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from app.core.telemetry.tracked import SOURCES, TRACKED
 
@@ -19,14 +19,23 @@ VOICE_BUCKETS: Final = (50, 100, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 500
 CALL_BUCKETS: Final = (5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 """Seconds: from a wrong number to an hour."""
 
-TASKS: Final = ("reservation", "cancellation", "callback")
+TaskName = Literal["reservation", "cancellation", "callback"]
 """Business tasks that a call can have done. A closed list, since each is a label value."""
+
+TASKS: Final[tuple[str, ...]] = get_args(TaskName)
 
 STAGES: Final = ("asr", "llm", "tts", "task")
 """What the voice service does for a call: hear, think, speak, and execute a task."""
 
 BULK_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Seconds; the last edge is the bulk time-out."""
+
+
+ANSWER_BUCKETS: Final = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 14400.0, 86400.0)
+"""Seconds; how quick people are, with an edge at the default escalation of 15 minutes."""
+
+ONCALL_CHANNELS: Final = ("email", "slack", "pagerduty", "opsgenie", "webhook", "telegram", "ntfy")
+"""Ways in which the on-call service reaches people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,7 @@ STORE_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 _TRACKED_STORES: Final = ("postgres", "spool")
 
+_ONCALL: Final = ("oncall",)
 _SHIPPER: Final = ("shipper",)
 _CLEANUP: Final = ("cleanup",)
 _EVERY: Final = ("app", "voice", "shipper", "cleanup")
@@ -674,5 +684,101 @@ METRICS: Final[dict[str, Metric]] = {
         Metric("cleanup_archives_expired_total", "counter", "Archives removed for their age.", services=_CLEANUP, group="cleanup"),
         Metric("cleanup_archives", "gauge", "Archives in LOG_ARCHIVE_DIR.", services=_CLEANUP, group="cleanup"),
         Metric("cleanup_archive_bytes", "gauge", "Size of these archives.", unit="bytes", services=_CLEANUP, group="cleanup"),
+        Metric("oncall_alerts_received_total", "counter", "Alerts that were news.", services=_ONCALL, group="oncall"),
+        Metric(
+            "oncall_incidents_total",
+            "counter",
+            "Incidents opened.",
+            ("severity",),
+            services=_ONCALL,
+            group="oncall",
+            born=(("critical",), ("warning",), ("info",), ("none",)),
+        ),
+        Metric("oncall_incidents_open", "gauge", "Open incidents.", ("severity",), services=_ONCALL, group="oncall", across_workers="max"),
+        Metric(
+            "oncall_oldest_unacknowledged_seconds",
+            "gauge",
+            "Age of the oldest critical incident that nobody has acknowledged; 0 when there is none.",
+            unit="seconds",
+            services=_ONCALL,
+            group="oncall",
+            across_workers="max",
+        ),
+        Metric(
+            "oncall_pending_notifications", "gauge", "Messages that wait to be sent.", services=_ONCALL, group="oncall", across_workers="max"
+        ),
+        Metric(
+            "oncall_notifications_total",
+            "counter",
+            "Messages by channel and how the try ended.",
+            ("channel", "outcome"),
+            services=_ONCALL,
+            group="oncall",
+            born=tuple((channel, outcome) for channel in ONCALL_CHANNELS for outcome in ("sent", "failed")),
+        ),
+        Metric(
+            "oncall_delivery_seconds",
+            "histogram",
+            "How long a channel took to take a message or to refuse it.",
+            ("channel",),
+            unit="seconds",
+            buckets=BULK_BUCKETS,
+            services=_ONCALL,
+            group="oncall",
+        ),
+        Metric(
+            "oncall_notify_seconds",
+            "histogram",
+            "From the opening of an incident to the first message that arrived.",
+            unit="seconds",
+            buckets=ANSWER_BUCKETS,
+            services=_ONCALL,
+            group="oncall",
+        ),
+        Metric(
+            "oncall_acknowledge_seconds",
+            "histogram",
+            "From the opening of an incident to its acknowledgement (MTTA is its mean).",
+            unit="seconds",
+            buckets=ANSWER_BUCKETS,
+            services=_ONCALL,
+            group="oncall",
+        ),
+        Metric(
+            "oncall_resolve_seconds",
+            "histogram",
+            "From the opening of an incident to its end (MTTR is its mean).",
+            unit="seconds",
+            buckets=ANSWER_BUCKETS,
+            services=_ONCALL,
+            group="oncall",
+        ),
+        Metric(
+            "oncall_watchdog_age_seconds",
+            "gauge",
+            "Time since the watchdog alert came last.",
+            unit="seconds",
+            services=_ONCALL,
+            group="oncall",
+            across_workers="min",
+        ),
+        Metric(
+            "oncall_heartbeats_total",
+            "counter",
+            "Heartbeats to the outside.",
+            ("outcome",),
+            services=_ONCALL,
+            group="oncall",
+            born=(("sent",), ("failed",)),
+        ),
+        Metric(
+            "oncall_refused_total",
+            "counter",
+            "Webhooks, links, buttons and sign-ins that were refused.",
+            ("reason",),
+            services=_ONCALL,
+            group="oncall",
+            born=(("token",), ("signature",), ("password",), ("overload",), ("malformed",)),
+        ),
     )
 }

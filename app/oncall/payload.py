@@ -1,0 +1,73 @@
+"""What Alertmanager posts (webhook format 4), checked and cut to what we keep."""
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+MOST_ALERTS: Final = 20_000
+LONGEST_TEXT: Final = 4000
+LONGEST_LABEL: Final = 200
+GROUP_LABELS: Final = ("alertname", "service", "env")
+"""Alerts that agree in these are one incident: the grouping of alertmanager.yml."""
+
+NEVER_ENDED: Final = 1.0
+"""Alertmanager writes the year 1 for an alert that goes on."""
+
+
+def _epoch(value: Any) -> float:
+    moment = datetime.fromisoformat(str(value))
+    if moment.year < 1971:
+        return 0.0
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _texts(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise ValueError("must be an object of texts")
+    return {str(key)[:LONGEST_LABEL]: str(text)[:LONGEST_TEXT] for key, text in value.items()}
+
+
+Moment = Annotated[float, BeforeValidator(_epoch)]
+Texts = Annotated[dict[str, str], BeforeValidator(_texts)]
+
+
+class Alert(BaseModel):
+    """One alert. The same fingerprint and start is the same alert, however often it is told."""
+
+    status: Literal["firing", "resolved"]
+    labels: Texts
+    annotations: Texts = {}
+    starts_at: Moment = Field(alias="startsAt")
+    ends_at: Moment = Field(0.0, alias="endsAt")
+    url: str = Field("", alias="generatorURL", max_length=8000)
+    fingerprint: str = Field("", max_length=64)
+
+    @property
+    def identity(self) -> tuple[str, float]:
+        """Fingerprint and start; one is made from the labels where the sender gives none."""
+        return self.fingerprint or digest(*sorted(f"{key}={text}" for key, text in self.labels.items())), self.starts_at
+
+    @property
+    def group(self) -> tuple[str, str, str]:
+        """Name, service and environment."""
+        name, service, env = (self.labels.get(label, "")[:LONGEST_LABEL] for label in GROUP_LABELS)
+        return name or "(no name)", service, env
+
+    @property
+    def severity(self) -> str:
+        """Its severity; `warning` when it has none, so that nothing unknown is lost."""
+        return self.labels.get("severity", "warning")[:20]
+
+
+class Webhook(BaseModel):
+    """One message of Alertmanager."""
+
+    version: str = "4"
+    alerts: list[Alert] = Field(max_length=MOST_ALERTS)
+
+
+def digest(*parts: str) -> str:
+    """A short name for something long, the same in every process."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
