@@ -130,3 +130,15 @@ class TrackedEventRow(Base):
     key_id: Mapped[str | None] = mapped_column(String(8))
     request_id: Mapped[str | None] = mapped_column(String(128), index=True)
     properties: Mapped[dict[str, Any]] = mapped_column(JSON().with_variant(JSONB, "postgresql"))
+
+
+class Call(Base):
+    """A voice call under way. It goes when the call ends: its length stays in the metrics, its story in the logs."""
+
+    __tablename__ = "calls"
+
+    call_sid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[str] = mapped_column(String(AUTHOR_CHARS))
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
+    active_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now, index=True)
+    turns: Mapped[int] = mapped_column(Integer, default=0)
