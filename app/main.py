@@ -12,12 +12,15 @@ from fastapi import FastAPI
 from app.api.deps import Resources
 from app.api.errors import ERROR_RESPONSES, install_error_answers
 from app.api.routes import api_router
+from app.clients.cache import FeedCache
+from app.clients.limits import RateLimiter
 from app.clients.redis import RedisClient
 from app.clients.voice import VoiceClient
 from app.core.config import Settings, get_settings
 from app.core.kit import Observability, made_when_asked_for
 from app.db.engine import Database
 from app.db.migrate import upgrade_trial_database
+from app.domain.login_limit import LoginLimit
 
 DESCRIPTION = """
 The reference backend of Nöbet. Every answer carries `X-Request-ID`: send your own id in `X-Event-ID` or `X-Request-ID`
@@ -28,6 +31,7 @@ All endpoints are also reachable below `/api`.
 """
 
 TAGS = [
+    {"name": "accounts", "description": "Who is signed in. Send the access token as `Authorization: Bearer …`."},
     {"name": "feed", "description": "Posts, newest first."},
     {"name": "posts", "description": "Store, read and delete posts."},
     {"name": "suggestions", "description": "A second service, whose failures are worth watching."},
@@ -69,7 +73,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _connect(settings: Settings) -> Resources:
     """Nothing is opened yet: an absent database or Redis delays no start, it shows in the health checks."""
-    return Resources(settings, Database(settings), RedisClient.from_settings(settings), VoiceClient(settings))
+    redis = RedisClient.from_settings(settings)
+    return Resources(
+        settings=settings,
+        database=Database(settings),
+        redis=redis,
+        voice=VoiceClient(settings),
+        cache=FeedCache(redis, settings),
+        limiter=RateLimiter(redis, settings),
+        logins=LoginLimit(settings, redis),
+    )
 
 
 def _watch(obs: Observability, resources: Resources) -> None:

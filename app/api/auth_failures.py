@@ -6,7 +6,9 @@ The endpoints call it through `app.api.deps`, WebSockets directly.
 from typing import Final
 
 from app.core import context, error_tracking, metrics
+from app.core.analytics import track_event
 from app.core.logger import get_logger
+from app.domain.sessions import SessionEndedError
 from app.domain.tokens import TokenExpiredError, TokenInvalidError
 
 log = get_logger(__name__)
@@ -43,11 +45,25 @@ def report_token_failure(error: TokenFailure, where: str) -> NotSignedInError:
     return NotSignedInError("token_missing", "This needs a token. Sign in and send it as `Authorization: Bearer …`.")
 
 
+def report_session_ended(error: SessionEndedError, where: str) -> NotSignedInError:
+    """Write down that a token was genuine and its session is over, and give back what to raise."""
+    context.bind(user_id=error.user_id)
+    metrics.counter("auth_token_errors_total").labels(reason=error.reason).inc()
+    if error.reason == "reused":
+        log.warning("A refresh token came twice; its session was ended", event="token.reused", operation=where)
+        error_tracking.capture_message("Refresh token reused", level="warning", operation=where)
+    else:
+        log.warning("The session of a token is over", event="token.revoked", operation=where)
+    track_event(error.user_id, "session_expired", {"reason": error.reason})
+    return NotSignedInError("session_ended", "This session has ended. Sign in again.")
+
+
 def _expired(error: TokenExpiredError, where: str) -> NotSignedInError:
     context.bind(user_id=error.user_id)
     metrics.counter("auth_token_errors_total").labels(reason="expired").inc()
     log.warning("Token expired", event="token.expired", operation=where)
     error_tracking.capture_message("Token expired", level="warning", operation=where)
+    track_event(error.user_id, "session_expired", {"reason": "expired"})
     return NotSignedInError("token_expired", "The token has expired. Refresh it or sign in again.")
 
 

@@ -7,11 +7,14 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 
 from app.api.auth_failures import TokenFailure, TokenMissingError, report_token_failure
+from app.clients.cache import FeedCache
+from app.clients.limits import RateLimiter
 from app.clients.redis import RedisClient
 from app.clients.voice import VoiceClient
 from app.core import context, error_tracking
 from app.core.config import Settings
 from app.db.engine import Database
+from app.domain.login_limit import LoginLimit
 from app.domain.tokens import Claims, TokenExpiredError, TokenInvalidError, verify
 
 
@@ -23,6 +26,9 @@ class Resources:
     database: Database
     redis: RedisClient | None
     voice: VoiceClient
+    cache: FeedCache
+    limiter: RateLimiter
+    logins: LoginLimit
 
     async def close(self) -> None:
         """Close what is open."""
@@ -53,7 +59,17 @@ async def _voice(resources: ResourcesDep) -> VoiceClient:
     return resources.voice
 
 
+async def _cache(resources: ResourcesDep) -> FeedCache:
+    return resources.cache
+
+
+async def _logins(resources: ResourcesDep) -> LoginLimit:
+    return resources.logins
+
+
 DatabaseDep = Annotated[Database, Depends(_database)]
+CacheDep = Annotated[FeedCache, Depends(_cache)]
+LoginLimitDep = Annotated[LoginLimit, Depends(_logins)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 VoiceDep = Annotated[VoiceClient, Depends(_voice)]
 

@@ -4,15 +4,17 @@ Unhandled exceptions are not here: the outermost middleware answers 500, writes
 the terminal record and reports them once.
 """
 
+import math
 from typing import Any, Final
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 
 from app.api.auth_failures import NotSignedInError
 from app.core.answers import BadParameter, answer_bad_parameters, error_answer
 from app.db.errors import DatabaseBusyError
+from app.domain.passwords import PasswordsBusyError
 from app.domain.suggestions import SuggestionFailure, SuggestionsUnavailableError
 
 RETRY_AFTER_SECONDS: Final = "1"
@@ -44,6 +46,10 @@ class ErrorAnswer(BaseModel):
 
 ERROR_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     400: {"model": ErrorAnswer, "description": "A parameter is wrong; `errors` says which."},
+    429: {"model": ErrorAnswer, "description": "Too many requests from you; `Retry-After` says how many seconds to wait."},
+    500: {"model": ErrorAnswer, "description": "We failed. Worth another try; quote `request_id` when it stays."},
+    503: {"model": ErrorAnswer, "description": "Overloaded, or something that this needs is away; `Retry-After` says when to try again."},
+    504: {"model": ErrorAnswer, "description": "It took longer than REQUEST_TIMEOUT_SECONDS and was given up."},
     "default": {"model": ErrorAnswer, "description": "Any other failure."},
 }
 """For the documentation. `default` also keeps FastAPI from announcing the 422 that is never sent."""
@@ -52,10 +58,23 @@ ERROR_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 NEEDS_TOKEN: Final[dict[int | str, dict[str, Any]]] = {
     401: {
         "model": ErrorAnswer,
-        "description": "The token is missing (`code`: `token_missing`), too old (`token_expired`: refresh it) or wrong (`token_invalid`).",
+        "description": "The token is missing (`code`: `token_missing`), too old (`token_expired`: refresh it), wrong (`token_invalid`), "
+        "or its session is over (`session_ended`).",
     },
 }
 """For `responses` of endpoints that use CurrentUserDep or OptionalUserDep."""
+
+
+NOT_YOURS: Final[dict[int | str, dict[str, Any]]] = {403: {"model": ErrorAnswer, "description": "It belongs to somebody else."}}
+"""For `responses` of endpoints that change what has an owner."""
+
+MISSING: Final[dict[int | str, dict[str, Any]]] = {404: {"model": ErrorAnswer, "description": "It does not exist, or not any more."}}
+"""For `responses` of endpoints that name something which may not exist."""
+
+
+def there_is_no(what: str, ident: int) -> HTTPException:
+    """The 404 to raise."""
+    return HTTPException(404, f"There is no {what} {ident}.")
 
 
 def install_error_answers(app: FastAPI) -> None:
@@ -64,18 +83,24 @@ def install_error_answers(app: FastAPI) -> None:
     app.add_exception_handler(SuggestionsUnavailableError, _suggestions_unavailable)
     app.add_exception_handler(DatabaseBusyError, _database_busy)
     app.add_exception_handler(NotSignedInError, _not_signed_in)
+    app.add_exception_handler(PasswordsBusyError, _overloaded)
 
 
 async def _suggestions_unavailable(request: Request, error: Exception) -> Response:
     assert isinstance(error, SuggestionsUnavailableError)  # noqa: S101 - Starlette hands over what was registered
     if error.failure is SuggestionFailure.TIMED_OUT:
-        _already_reported(request)
+        report_once(request)
     status, detail = SUGGESTION_ANSWERS[error.failure]
-    return error_answer(status, detail, code=error.code)
+    headers = {"Retry-After": str(math.ceil(error.retry_after))} if error.retry_after else None
+    return error_answer(status, detail, headers, code=error.code)
 
 
-async def _database_busy(request: Request, _: Exception) -> Response:
-    _already_reported(request)
+async def _database_busy(request: Request, error: Exception) -> Response:
+    report_once(request)
+    return await _overloaded(request, error)
+
+
+async def _overloaded(_request: Request, _error: Exception) -> Response:
     return error_answer(503, "The service is overloaded. Try again shortly.", {"Retry-After": RETRY_AFTER_SECONDS})
 
 
@@ -86,6 +111,6 @@ async def _not_signed_in(_: Request, error: Exception) -> Response:
     return error_answer(401, error.detail, {"WWW-Authenticate": challenge}, code=error.code)
 
 
-def _already_reported(request: Request) -> None:
-    """The error tracker has an event about this; the status alone is none."""
+def report_once(request: Request) -> None:
+    """The error tracker has an event about this; the status of the answer shall not be another one."""
     request.scope["nobet.reported"] = True
