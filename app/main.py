@@ -6,6 +6,7 @@ Elasticsearch, no Jaeger, records on standard output.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 
@@ -19,6 +20,7 @@ from app.clients.voice import VoiceClient
 from app.core.config import Settings, get_settings
 from app.core.kit import Observability, made_when_asked_for
 from app.db.engine import Database
+from app.db.events import store_events
 from app.db.migrate import upgrade_trial_database
 from app.domain.login_limit import LoginLimit
 
@@ -48,6 +50,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         resources = _connect(settings)
         _watch(obs, resources)
+        obs.analytics.add_store("postgres", partial(store_events, resources.database))
         app.state.resources = resources
         try:
             await upgrade_trial_database(resources.database)
@@ -81,6 +84,7 @@ def _connect(settings: Settings) -> Resources:
         voice=VoiceClient(settings),
         cache=FeedCache(redis, settings),
         limiter=RateLimiter(redis, settings),
+        events_limiter=RateLimiter(redis, settings.model_copy(update={"rate_limit_per_minute": settings.events_requests_per_minute})),
         logins=LoginLimit(settings, redis),
     )
 

@@ -28,6 +28,7 @@ class Resources:
     voice: VoiceClient
     cache: FeedCache
     limiter: RateLimiter
+    events_limiter: RateLimiter
     logins: LoginLimit
 
     async def close(self) -> None:

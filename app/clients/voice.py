@@ -1,21 +1,16 @@
 """The voice and suggestion service, over HTTP.
 
-One connection pool per process. The request id and the trace context go along,
-so that both services' records and spans meet under one id. Every failure comes
-out as a VoiceError that says which kind it is.
+Every failure comes out as a VoiceError that says which kind it is.
 """
 
-import asyncio
 from typing import Final
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from app.core import tracing
+from app.clients.circuit import CircuitOpenError
+from app.clients.external import ExternalClient, ExternalTimeoutError, ExternalUnreachableError
 from app.core.config import Settings
-
-MAX_CONNECTIONS: Final = 100
-"""Requests beyond it wait, within their time limit."""
 
 LONGEST_CODE: Final = 64
 """Characters of a foreign error code that we take over."""
@@ -38,7 +33,11 @@ class VoiceTimeoutError(VoiceError):
 
 
 class VoiceUnreachableError(VoiceError):
-    """No connection to it could be had, or none is configured."""
+    """No connection to it could be had, none is configured, or it is left alone for a while: `retry_after` says for how many seconds."""
+
+    def __init__(self, message: str, code: str, retry_after: float | None = None) -> None:
+        super().__init__(message, code)
+        self.retry_after: Final = retry_after
 
 
 class _Suggestions(BaseModel):
@@ -50,17 +49,14 @@ class VoiceClient:
 
     def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.configured: Final = bool(settings.voice_url)
-        self._limit: Final = settings.voice_timeout_seconds
-        self._http: Final = httpx.AsyncClient(
-            base_url=settings.voice_url or "http://unset.invalid",
-            timeout=httpx.Timeout(settings.voice_timeout_seconds),
-            limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
-            transport=transport,
-            trust_env=False,
-        )
+        url = settings.voice_url or "http://unset.invalid"
+        self._service: Final = ExternalClient("voice", url, settings.voice_timeout_seconds, settings, transport)
 
     async def suggest(self, user_id: str, topic: str, count: int) -> list[str]:
-        """Ask for `count` suggestions. Raises VoiceAnswerError, VoiceTimeoutError or VoiceUnreachableError."""
+        """Ask for `count` suggestions. Raises VoiceAnswerError, VoiceTimeoutError or VoiceUnreachableError.
+
+        It is a POST, so an overloaded model isn't asked again for what it refused.
+        """
         response = await self._send("POST", "/suggest", {"user_id": user_id, "topic": topic, "count": count})
         if not response.is_success:
             raise VoiceAnswerError(f"The suggestion service answered with status {response.status_code}", _code_of(response))
@@ -71,25 +67,25 @@ class VoiceClient:
 
     async def ping(self) -> None:
         """Raises when the service isn't alive."""
-        response = await self._send("GET", "/health/live", None)
+        response = await self._send("GET", "/health/live", probe=True)
         response.raise_for_status()
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._http.aclose()
+        await self._service.close()
 
-    async def _send(self, method: str, path: str, body: dict[str, object] | None) -> httpx.Response:
+    async def _send(self, method: str, path: str, body: dict[str, object] | None = None, *, probe: bool = False) -> httpx.Response:
         if not self.configured:
             raise VoiceUnreachableError("No suggestion service is configured", "not_configured")
         try:
-            # The library's limit is per read; a service that trickles would pass it for ever.
-            async with asyncio.timeout(self._limit):
-                return await self._http.request(method, path, json=body, headers=tracing.outgoing_headers())
-        except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout) as error:
+            return await self._service.request(method, path, body, probe=probe)
+        except ExternalTimeoutError as error:
             raise VoiceTimeoutError("The suggestion service did not answer in time", "timeout") from error
-        except httpx.TransportError as error:
-            code = "connect_timeout" if isinstance(error, httpx.ConnectTimeout) else "unreachable"
+        except ExternalUnreachableError as error:
+            code = "unreachable" if error.code == "broken" else error.code
             raise VoiceUnreachableError("The suggestion service can't be reached", code) from error
+        except CircuitOpenError as error:
+            raise VoiceUnreachableError("The suggestion service is left alone for a while", "circuit_open", error.retry_after) from error
 
 
 def _code_of(response: httpx.Response) -> str:

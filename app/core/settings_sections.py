@@ -248,7 +248,9 @@ class AnalyticsSettings(BaseModel):
     events_index_prefix: str = Field("events-nobet", pattern=r"^[a-z][a-z0-9-]*$", description="Event indices are PREFIX-YYYY.MM.DD.")
     events_max_body_bytes: Positive = Field(128 * 1024, description="Longest body of POST /api/events.")
     events_max_per_request: Positive = Field(100, description="Most events in one POST /api/events.")
-    events_per_minute: Positive = Field(600, description="Most events that one user, or one address without a user, may send in a minute.")
+    events_requests_per_minute: Positive = Field(
+        60, description="Most POST /api/events of one user, or of one address without a user, in a minute."
+    )
     events_oldest_hours: Annotated[float, Field(gt=0)] = Field(
         168, description="An event of a client that claims to be older is taken as this old: phones come back after days offline."
     )
@@ -319,7 +321,7 @@ class TraceSettings(BaseModel):
         0.0,
         description="Share of requests sent as performance transactions, decided by request id. Traces go to Jaeger, so off.",
     )
-    sentry_profiles_sample_rate: Share = Field(0.0, description="Share of transactions that are profiled.")
+    sentry_profiles_sample_rate: Share = Field(0.0, description="Share of the processes whose transactions are profiled: 1.0 profiles all of them.")
     sentry_send_default_pii: bool = Field(
         False, description="Send user name and e-mail with error events, besides the id. Personal data: mind the law."
     )

@@ -29,6 +29,11 @@ async def add(session: AsyncSession, author_id: str, title: str, body: str) -> P
     return post
 
 
-async def remove(session: AsyncSession, post_id: int) -> bool:
-    """Delete a post. False when there was none."""
-    return await session.scalar(delete(Post).where(Post.id == post_id).returning(Post.id)) is not None
+async def author_of(session: AsyncSession, post_id: int) -> str | None:
+    """Who wrote a post; None when there is none. The post stays as it is until the end of the transaction."""
+    return await session.scalar(select(Post.author_id).where(Post.id == post_id).with_for_update())
+
+
+async def remove(session: AsyncSession, post_id: int) -> None:
+    """Delete a post."""
+    await session.execute(delete(Post).where(Post.id == post_id))

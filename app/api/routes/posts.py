@@ -2,36 +2,35 @@
 
 from fastapi import APIRouter, HTTPException, status
 
-from app.api import records
-from app.api.deps import DatabaseDep
+from app.api.deps import CacheDep, CurrentUserDep, DatabaseDep, OptionalUserDep
+from app.api.errors import MISSING, NEEDS_TOKEN, NOT_YOURS, there_is_no
 from app.api.schemas import PostCreate, PostId, PostRead
 from app.domain import posts
 
 router = APIRouter(prefix="/posts", tags=["posts"])
 
 
-@router.post("", status_code=status.HTTP_201_CREATED)
-async def create_post(database: DatabaseDep, post: PostCreate) -> PostRead:
-    """Store a post. It is durable when the answer arrives."""
-    records.acting_user(post.author_id)
-    return PostRead.model_validate(await posts.create_post(database, post.author_id, post.title, post.body))
+@router.post("", status_code=status.HTTP_201_CREATED, responses=NEEDS_TOKEN)
+async def create_post(database: DatabaseDep, cache: CacheDep, user: CurrentUserDep, post: PostCreate) -> PostRead:
+    """Store a post of yours. It is durable when the answer arrives."""
+    return PostRead.model_validate(await posts.create_post(database, cache, user.user_id, post.title, post.body))
 
 
-@router.get("/{post_id}")
-async def read_post(database: DatabaseDep, post_id: PostId) -> PostRead:
-    """One post."""
+@router.get("/{post_id}", responses=NEEDS_TOKEN | MISSING)
+async def read_post(database: DatabaseDep, _user: OptionalUserDep, post_id: PostId) -> PostRead:
+    """One post. Works without a token."""
     post = await posts.read_post(database, post_id)
     if post is None:
-        raise _missing(post_id)
+        raise there_is_no("post", post_id)
     return PostRead.model_validate(post)
 
 
-@router.delete("/{post_id}", status_code=status.HTTP_204_NO_CONTENT)
-async def delete_post(database: DatabaseDep, post_id: PostId) -> None:
-    """Delete a post."""
-    if not await posts.delete_post(database, post_id):
-        raise _missing(post_id)
-
-
-def _missing(post_id: int) -> HTTPException:
-    return HTTPException(status.HTTP_404_NOT_FOUND, f"There is no post {post_id}.")
+@router.delete("/{post_id}", status_code=status.HTTP_204_NO_CONTENT, responses=NEEDS_TOKEN | NOT_YOURS | MISSING)
+async def delete_post(database: DatabaseDep, cache: CacheDep, user: CurrentUserDep, post_id: PostId) -> None:
+    """Delete a post of yours, with its comments."""
+    try:
+        deleted = await posts.delete_post(database, cache, post_id, user.user_id)
+    except posts.NotTheAuthorError:
+        raise HTTPException(status.HTTP_403_FORBIDDEN, "Only its author may delete a post.") from None
+    if not deleted:
+        raise there_is_no("post", post_id)

@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 
 from app.api import records
-from app.api.deps import VoiceDep
-from app.api.errors import ErrorAnswer
+from app.api.deps import OptionalUserDep, VoiceDep
+from app.api.errors import NEEDS_TOKEN, ErrorAnswer
 from app.api.schemas import SuggestionsRead, SuggestionsWanted
 from app.domain.suggestions import fetch_suggestions
 
@@ -13,13 +13,17 @@ router = APIRouter(tags=["suggestions"])
 
 @router.post(
     "/suggest",
-    responses={
+    responses=NEEDS_TOKEN
+    | {
         502: {"model": ErrorAnswer, "description": "The suggestion service failed or was too slow; `code` is its own error code."},
-        503: {"model": ErrorAnswer, "description": "The suggestion service can't be reached."},
+        503: {
+            "model": ErrorAnswer,
+            "description": "The suggestion service can't be reached, or is left alone for a while (`Retry-After`).",
+        },
     },
 )
-async def suggest(voice: VoiceDep, wanted: SuggestionsWanted) -> SuggestionsRead:
-    """Ask the suggestion service. Its failures are told apart from ours by status and `code`."""
-    records.acting_user(wanted.user_id)
+async def suggest(voice: VoiceDep, user: OptionalUserDep, wanted: SuggestionsWanted) -> SuggestionsRead:
+    """Ask the suggestion service. Its failures are told apart from ours by status and `code`. With a token, the token's user counts."""
+    user_id = records.acting_user(user.user_id if user else wanted.user_id)
     records.suggestion_requested(wanted.count)
-    return SuggestionsRead(suggestions=await fetch_suggestions(voice, wanted.user_id, wanted.topic, wanted.count))
+    return SuggestionsRead(suggestions=await fetch_suggestions(voice, user_id, wanted.topic, wanted.count))
