@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +10,7 @@ import typer
 
 from app.stack.errors import StackError
 from app.stack.mode import Mode
+from app.stack.screen import Colour
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,14 +70,27 @@ def status(
 
 @app.command()
 def story(
-    ident: Annotated[str, typer.Argument(metavar="ID", help="The X-Event-ID of a request, or its trace id.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    ident: Annotated[str, typer.Argument(metavar="[ID]", help="The X-Event-ID of a request, a trace id, a call_sid, or a beginning.")] = "",
+    user: Annotated[str, typer.Option(help="Instead of an id: list the requests of this user_id, with --at or --from.")] = "",
+    at: Annotated[str, typer.Option(help="When it broke: 14:47, 2:47pm, 2026-11-22T14:47:00.")] = "",
+    begin: Annotated[str, typer.Option("--from", help="Or the beginning of a span of time …")] = "",
+    end: Annotated[str, typer.Option("--to", help="… and its end. Default: now.")] = "",
+    within: Annotated[float, typer.Option(min=0.1, help="Minutes to both sides of --at.")] = 5.0,
+    zone: Annotated[str, typer.Option("--tz", help="Time zone of these times, such as Europe/Istanbul.")] = "UTC",
+    limit: Annotated[
+        int | None, typer.Option(min=0, max=10_000, help="Most records shown; trouble is always among them. 0: all. Default: 100.")
+    ] = None,
+    colour: Annotated[Colour, typer.Option("--color", help="auto: on a terminal, and where FORCE_COLOR is set.")] = Colour.AUTO,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts; docs/story.md has its shape.")] = False,
 ) -> None:
-    """Show one request everywhere: log lines of every service and its trace."""
-    _talk_to(_stack())
-    from app.stack.story import run
+    """Show one request everywhere: verdict, log lines of every service, error events, tracked events, trace.
 
-    raise typer.Exit(run(ident, as_json))
+    Exit code 0: a story. 1: nothing known. 2: the question is unclear. 3: the log store can't be asked.
+    """
+    _talk_to(_stack())
+    from app.stack.story.command import Wanted, run
+
+    raise typer.Exit(run(Wanted(ident, user, at, begin, end, within, zone, limit, as_json, colour)))
 
 
 @app.command()
@@ -96,6 +110,44 @@ def demo(
 def token() -> None:
     """Print the bearer token of /metrics."""
     sys.stdout.write(_stack().secret("METRICS_TOKEN") + "\n")
+
+
+@app.command()
+def cleanup(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would go.")] = False,
+    mode: ModeOption = Mode.AUTO,
+) -> None:
+    """Archive and delete the log indices that are older than LOG_RETENTION_DAYS, now. It also happens every night."""
+    _own("cleanup", ["run", *(["--dry-run"] if dry_run else [])], mode)
+
+
+archive = typer.Typer(help="The encrypted archives of deleted log indices.", no_args_is_help=True)
+app.add_typer(archive, name="archive")
+
+
+@archive.command("list")
+def archive_list(mode: ModeOption = Mode.AUTO) -> None:
+    """Show the archives, with their documents and sizes."""
+    _own("cleanup", ["list"], mode)
+
+
+@archive.command("verify")
+def archive_verify(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Indices or archives; without any, all.")] = None,
+    mode: ModeOption = Mode.AUTO,
+) -> None:
+    """Read archives back, decrypt them, and compare them with their manifests. Exit code 1 when one is not complete."""
+    _own("cleanup", ["verify", *(names or [])], mode)
+
+
+@archive.command("restore")
+def archive_restore(
+    name: Annotated[str, typer.Argument(help="The index, or an archive as `list` names it.")],
+    target: Annotated[str, typer.Option("--as", metavar="INDEX", help="Another name for the index.")] = "",
+    mode: ModeOption = Mode.AUTO,
+) -> None:
+    """Write an archive back into an index. Never touches one that is there."""
+    _own("cleanup", ["restore", name, *(["--as", target] if target else [])], mode, ["ELASTICSEARCH_ADMIN_PASSWORD"])
 
 
 @app.command()
@@ -161,6 +213,12 @@ def _console() -> "Console":
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = 160  # a pipe has no width; tables must not be cut for it
     return console
+
+
+def _own(component: str, arguments: list[str], mode: Mode, secrets: Sequence[str] = ()) -> None:
+    from app.stack.own_command import run_own
+
+    raise typer.Exit(run_own(_stack(), mode, component, arguments, secrets))
 
 
 def _talk_to(stack: "Stack") -> None:

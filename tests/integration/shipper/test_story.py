@@ -7,7 +7,8 @@ import pytest
 
 from app.core import context
 from app.core.logger import get_logger
-from app.stack import story
+from app.stack.story import gather
+from app.stack.story.command import NO_STORE, NOTHING, UNCLEAR, Wanted, run
 from tests.support.jaeger_stub import JaegerStub, span
 from tests.support.records import logging_to
 from tests.support.shipping import Shipping
@@ -78,33 +79,35 @@ def addresses(told: Shipping, jaeger: JaegerStub, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("ELASTICSEARCH_READER_PASSWORD", told.stack.sign_in("reader")[1])
     monkeypatch.setenv("LOG_INDEX_PREFIX", told.prefix)
     monkeypatch.setenv("JAEGER_URL", jaeger.url)
+    monkeypatch.setenv("PROMETHEUS_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setattr(story, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(gather, "PATIENCE_SECONDS", 1.0)
 
 
 @pytest.mark.req("COR-16", "J-01")
 @pytest.mark.parametrize("ident", ["abc123", "CA77", TRACE, TRACE[:8]])
 def test_any_of_its_ids_tells_the_whole_story(ident: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Request id, call, trace and the beginning of a trace: records of both services in time, then the waterfall."""
-    assert story.run(ident, as_json=False) == 0
+    assert run(Wanted(ident)) == 0
     said = capsys.readouterr().out
-    places = [said.index(piece) for piece in ("http.request.started", "suggestion.failed", "It broke", "Suggestions made", "Trace ")]
+    places = [said.index(piece) for piece in ("http.request.started", "suggestion.failed", "It broke", "Suggestions made", "Trace 4")]
     assert places == sorted(places)
     assert "Something else" not in said
     assert "error_code=E42" in said
+    assert "Prometheus at http://127.0.0.1:1 is not reachable" in said
     for name in ("GET /feed", "suggestion.fetch", "suggestion.compute", "84.2 ms", "█"):
         assert name in said
 
 
 def test_what_was_refused_belongs_to_the_story(capsys: pytest.CaptureFixture[str]) -> None:
     """A record of the request that became a dead letter is told with its reason."""
-    assert story.run("abc123", as_json=False) == 0
+    assert run(Wanted("abc123")) == 0
     assert "Dead letter rejected" in capsys.readouterr().out
 
 
 def test_logged_text_is_inert_on_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
     """Escape sequences, line breaks and direction marks of a record reach the terminal as visible text."""
-    story.run("abc123", as_json=False)
+    run(Wanted("abc123"))
     said = capsys.readouterr().out
     assert "\x1b[31mred" not in said
     assert "\\x1b[31mred" in said
@@ -114,16 +117,18 @@ def test_logged_text_is_inert_on_the_screen(capsys: pytest.CaptureFixture[str]) 
 
 def test_as_json_it_is_one_document(capsys: pytest.CaptureFixture[str]) -> None:
     """For scripts: records, dead letters and spans."""
-    assert story.run("abc123", as_json=True) == 0
+    assert run(Wanted("abc123", as_json=True)) == 0
     document = json.loads(capsys.readouterr().out)
+    assert document["format"] == 1
+    assert document["verdict"]["first_error"]["error_type"] == "ValueError"
     assert {record["request_id"] for record in document["records"]} == {"abc123", "other-id"}
     assert [letter["reason"] for letter in document["dead_letters"]] == ["rejected"]
     assert [found["name"] for found in document["traces"][0]["spans"]] == ["GET /feed", "suggestion.fetch", "suggestion.compute"]
 
 
 def test_an_unknown_id_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 1 and one sentence, with control characters of the argument made visible."""
-    assert story.run("no\x1b[2Jsuch", as_json=False) == 1
+    """An exit code of its own and one sentence, with control characters of the argument made visible."""
+    assert run(Wanted("no\x1b[2Jsuch")) == NOTHING
     said = capsys.readouterr()
     assert said.out == ""
     assert "Nothing is known about no\\x1b[2Jsuch yet" in said.err
@@ -132,7 +137,7 @@ def test_an_unknown_id_says_so(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_beginning_of_several_ids_asks_which(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Rather than mixing two stories."""
     monkeypatch.setattr("app.clients.log_search.SHORTEST_PREFIX", 3)
-    assert story.run("abc", as_json=False) == 1
+    assert run(Wanted("abc")) == UNCLEAR
     said = capsys.readouterr().err
     assert "abc123" in said
     assert "abc999" in said
@@ -142,24 +147,24 @@ def test_it_waits_for_records_that_are_on_their_way(
     told: Shipping, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Asked for a moment too early, it looks again instead of saying that there is nothing."""
-    monkeypatch.setattr(story, "PATIENCE_SECONDS", 60.0)
+    monkeypatch.setattr(gather, "PATIENCE_SECONDS", 60.0)
     told.producer.written.clear()
     told.producer.write()
-    assert story.run(told.producer.written[0], as_json=False) == 0
+    assert run(Wanted(told.producer.written[0])) == 0
     assert "1 record" in capsys.readouterr().out
 
 
 def test_a_trace_may_come_later_or_not_at_all(jaeger: JaegerStub, capsys: pytest.CaptureFixture[str]) -> None:
     """Spans arrive after records; a request that was not sampled has none, and that is said."""
     jaeger.traces.clear()
-    assert story.run("abc123", as_json=False) == 0
+    assert run(Wanted("abc123")) == 0
     assert "not sampled" in capsys.readouterr().out
 
 
 def test_jaeger_away_leaves_the_records(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The story is told without its trace, and says why."""
     monkeypatch.setenv("JAEGER_URL", "http://127.0.0.1:1")
-    assert story.run("abc123", as_json=False) == 0
+    assert run(Wanted("abc123")) == 0
     said = capsys.readouterr().out
     assert "It broke" in said
     assert "Jaeger at http://127.0.0.1:1 is not reachable" in said
@@ -172,9 +177,9 @@ def test_jaeger_away_leaves_the_records(monkeypatch: pytest.MonkeyPatch, capsys:
 def test_elasticsearch_away_or_refusing_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, value: str, advice: str
 ) -> None:
-    """What is wrong and what to do, exit code 1."""
+    """What is wrong and what to do, with an exit code of its own."""
     monkeypatch.setenv(variable, value)
-    assert story.run("abc123", as_json=False) == 1
+    assert run(Wanted("abc123")) == NO_STORE
     said = capsys.readouterr().err.strip()
     assert advice in said
     assert "Traceback" not in said

@@ -1,0 +1,81 @@
+"""Reads error events from Bugsink's API, by their tag `event_id`, which is our request id."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+
+TIMEOUT_SECONDS: Final = 5
+MOST_ISSUES: Final = 10
+MOST_EVENTS: Final = 20
+API: Final = "/api/canonical/0"
+
+TAG: Final = "event_id"
+
+
+class ErrorTrackerError(Exception):
+    """The error tracker could not be asked. One sentence that says what to do."""
+
+
+@dataclass(slots=True)
+class ErrorEvent:
+    """One error event of a story."""
+
+    title: str
+    service: str = ""
+    level: str = ""
+    timestamp: str = ""
+    location: str = ""
+    url: str = ""
+    """Page of the event in the error tracker; empty when only our records tell of it."""
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+def error_events(url: str, token: str, idents: list[str]) -> list[ErrorEvent]:
+    """The events that carry one of the ids as tag, oldest first. Raises ErrorTrackerError."""
+    found: list[ErrorEvent] = []
+    headers = {"Authorization": f"Bearer {token}"}
+    try:
+        with httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=TIMEOUT_SECONDS) as client:
+            for ident in idents:
+                for issue in _list(client, "/issues/", q=f'{TAG}:"{ident}"')[:MOST_ISSUES]:
+                    events = _list(client, "/events/", issue=str(issue["id"]), q=f'{TAG}:"{ident}"')
+                    found += [_event(client, event, issue, url) for event in events[:MOST_EVENTS]]
+    except httpx.HTTPStatusError as error:
+        raise ErrorTrackerError(f"The error tracker at {url} answered {error.response.status_code}; its log says why.") from None
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        problem = type(error).__name__
+        raise ErrorTrackerError(f"The error tracker at {url} is not reachable ({problem}); `nobet status` says whether it runs.") from None
+    return sorted(found, key=lambda event: event.timestamp)
+
+
+def _list(client: httpx.Client, path: str, **params: str) -> list[dict[str, Any]]:
+    answer = client.get(f"{API}{path}", params=params).raise_for_status().json()
+    found: list[dict[str, Any]] = answer["results"] if isinstance(answer, dict) else answer
+    return found
+
+
+def _event(client: httpx.Client, event: dict[str, Any], issue: dict[str, Any], url: str) -> ErrorEvent:
+    data = client.get(f"{API}/events/{event['id']}/").raise_for_status().json().get("data") or {}
+    tags = data.get("tags") or {}
+    plain = {str(key): str(value) for key, value in (tags.items() if isinstance(tags, dict) else tags)}
+    title = ": ".join(part for part in (str(issue.get("calculated_type") or ""), str(issue.get("calculated_value") or "")) if part)
+    return ErrorEvent(
+        title=title or "Error",
+        service=plain.get("service", ""),
+        level=str(data.get("level") or "error"),
+        timestamp=str(event.get("timestamp") or ""),
+        location=_location(data),
+        url=f"{url.rstrip('/')}/issues/issue/{issue['id']}/event/{event['id']}/",
+        tags=plain,
+    )
+
+
+def _location(data: dict[str, Any]) -> str:
+    """The innermost frame of the last exception, as file:line in function."""
+    exceptions = (data.get("exception") or {}).get("values") or []
+    frames = ((exceptions[-1].get("stacktrace") or {}).get("frames") or []) if exceptions else []
+    if not frames:
+        return ""
+    frame = frames[-1]
+    return f"{frame.get('filename', '?')}:{frame.get('lineno', '?')} in {frame.get('function', '?')}"
