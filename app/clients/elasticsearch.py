@@ -11,12 +11,12 @@ from typing import Any, Final, Literal
 
 from elastic_transport import ConnectionTimeout, Serializer
 from elastic_transport import TransportError as _TransportError
-from elasticsearch import Elasticsearch
+from elasticsearch import ApiError, AuthenticationException, AuthorizationException, Elasticsearch, TransportError
 
 from app.core.config import Settings
 
 BasicAuth = tuple[str, str]
-Role = Literal["admin", "shipper", "reader"]
+Role = Literal["admin", "shipper", "reader", "cleanup"]
 
 ACTION_NDJSON: Final = "application/vnd.elasticsearch+x-ndjson; compatible-with=8"
 ANSWER_JSON: Final = "application/vnd.elasticsearch+json; compatible-with=8"
@@ -38,6 +38,7 @@ def sign_in(settings: Settings, role: Role) -> BasicAuth | None:
         "admin": settings.elasticsearch_admin_password,
         "shipper": settings.elasticsearch_shipper_password,
         "reader": settings.elasticsearch_reader_password,
+        "cleanup": settings.elasticsearch_cleanup_password,
     }
     own = passwords[role].get_secret_value()
     if own:
@@ -51,6 +52,15 @@ def connect(url: str, auth: BasicAuth | None, *, timeout: float = 10) -> Elastic
     """A client for set-up and look-ups. `timeout` in seconds for each request."""
     _quieten()
     return Elasticsearch(url, basic_auth=auth, request_timeout=timeout, max_retries=0, retry_on_timeout=False)
+
+
+def explain(error: ApiError | TransportError, url: str, setting: str) -> str:
+    """One sentence about a failed request, for people; `setting` holds the password that was used."""
+    if isinstance(error, AuthenticationException | AuthorizationException):
+        return f"Elasticsearch at {url} refuses the credentials or the right. Check {setting} and docker/elasticsearch/roles.yml."
+    if isinstance(error, ApiError):
+        return f"Elasticsearch at {url} refused: {error.meta.status} {error.message}. Its log says why."
+    return f"Elasticsearch at {url} is not reachable ({type(error).__name__}). Start it, or check ELASTICSEARCH_URL."
 
 
 class BulkClient:

@@ -6,9 +6,9 @@ from contextlib import suppress
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from elasticsearch import ApiError, AuthenticationException, AuthorizationException, Elasticsearch, TransportError
+from elasticsearch import ApiError, Elasticsearch, TransportError
 
-from app.clients.elasticsearch import BasicAuth, connect
+from app.clients.elasticsearch import BasicAuth, connect, explain
 from app.core.index_store import Content, IndexInfo, StoreError
 
 TIMEOUT_SECONDS: Final = 60
@@ -144,11 +144,7 @@ class ElasticsearchIndices:
 
     def sentence(self, error: ApiError | TransportError) -> StoreError:
         """What to do about an error of the client's."""
-        if isinstance(error, AuthenticationException | AuthorizationException):
-            return StoreError(f"Elasticsearch at {self._url} refuses the credentials or the right. Check ELASTICSEARCH_CLEANUP_PASSWORD.")
-        if isinstance(error, ApiError):
-            return StoreError(f"Elasticsearch at {self._url} refused: {error.meta.status} {error.message}. Its log says why.")
-        return StoreError(f"Elasticsearch at {self._url} is not reachable ({type(error).__name__}). Start it, or check ELASTICSEARCH_URL.")
+        return StoreError(explain(error, self._url, "ELASTICSEARCH_CLEANUP_PASSWORD"))
 
     def _uuid(self, name: str) -> str | None:
         answer = self._client.indices.get_settings(index=name, ignore_unavailable=True, flat_settings=True).body

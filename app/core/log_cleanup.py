@@ -26,6 +26,9 @@ from app.core.archive_files import ArchiveError
 from app.core.index_store import Content, IndexInfo, IndexStore, StoreError
 from app.core.logger import get_logger
 
+INTERRUPTED: Final = "interrupted"
+"""`failure` of a run that was asked to end; it is made again, and counts as no failure."""
+
 _DAY: Final = re.compile(r"(?a:(\d{4})\.(\d{2})\.(\d{2}))")
 
 log = get_logger(__name__)
@@ -111,7 +114,9 @@ class LogCleanup:
                 self._delete(index, manifest, report)
             step = "expire"
             self._expire_archives(now, report)
-        except (StoreError, ArchiveError, InterruptedRunError) as error:
+        except InterruptedRunError as error:
+            report.failure, report.error = INTERRUPTED, str(error)
+        except (StoreError, ArchiveError) as error:
             report.failure, report.error = step, str(error)
         except Exception as error:
             log.exception("The cleanup has a fault", event="error.raised")
@@ -214,8 +219,9 @@ class LogCleanup:
             "location": report.location,
         }
         if report.failure:
-            log.error(
-                f"The cleanup failed in the step {report.failure}",
+            say = log.warning if report.failure == INTERRUPTED else log.error
+            say(
+                f"The cleanup ended early: {report.failure}",
                 event="cleanup.failed",
                 outcome="failure",
                 reason=report.failure,

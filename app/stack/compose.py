@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from app.stack.env_file import GENERATED
@@ -34,6 +34,17 @@ def compose_down(stack: Stack) -> None:
 def compose_stop(stack: Stack, names: Sequence[str]) -> None:
     """Stop some services. Raises StackError."""
     _compose(stack, "stop", *names, what=f"Stopping {', '.join(names)}")
+
+
+def compose_exec(stack: Stack, service: str, command: Sequence[str], handed: Mapping[str, str]) -> int:
+    """Run a command in a service's container; its exit code. `handed` variables go by environment, so no process list shows them."""
+    names = [option for name in handed for option in ("-e", name)]
+    argv = ["docker", "compose", "--env-file", str(stack.paths.env_file), "exec", "-T", *names, service, *command]
+    env = {**os.environ, **handed, "STACK_DIR": str(stack.paths.root)}
+    try:
+        return subprocess.run(argv, cwd=CHECKOUT, env=env, stdin=subprocess.DEVNULL, check=False).returncode
+    except FileNotFoundError:
+        raise StackError("docker is not on the PATH. Install Docker, or run the stack without it: make up MODE=native") from None
 
 
 def prepare_files(stack: Stack) -> None:

@@ -5,6 +5,7 @@ import secrets
 from pathlib import Path
 from typing import Final
 
+import pyrage
 from dotenv import dotenv_values
 
 GENERATED: Final = (
@@ -20,6 +21,7 @@ GENERATED: Final = (
     "ELASTICSEARCH_JAEGER_PASSWORD",
     "ELASTICSEARCH_EXPORTER_PASSWORD",
     "GRAFANA_ADMIN_PASSWORD",
+    "LOG_ARCHIVE_IDENTITY",
 )
 """Secrets that nobody has to think of. Both ways to run use them."""
 
@@ -59,7 +61,14 @@ def read_env_file(path: Path) -> dict[str, str]:
 
 
 def _lines(names: list[str]) -> str:
-    return "".join(f"{name}={secrets.token_urlsafe(_SECRET_BYTES)}\n" for name in names)
+    return "".join(f"{name}={new_secret(name)}\n" for name in names)
+
+
+def new_secret(name: str) -> str:
+    """A random value that fits the setting: an age identity for the archives, 192 random bits for all others."""
+    if name == "LOG_ARCHIVE_IDENTITY":
+        return str(pyrage.x25519.Identity.generate())
+    return secrets.token_urlsafe(_SECRET_BYTES)
 
 
 def _write_new(path: Path, text: str) -> None:

@@ -16,6 +16,7 @@ _SCRAPED: Final[dict[str, tuple[str, str]]] = {
     "app": ("app", "app"),
     "voice": ("voice", "voice"),
     "shipper": ("shipper", "shipper"),
+    "cleanup": ("cleanup", "cleanup"),
     "prometheus": ("prometheus", "prometheus"),
     "alertmanager": ("alertmanager", "alertmanager"),
     "node": ("node_exporter", "node_exporter"),

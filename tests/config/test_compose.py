@@ -24,7 +24,7 @@ from tests.support.processes import CHECKOUT
 FILE = CHECKOUT / "docker-compose.yml"
 DOCUMENT = compose()
 SERVICES: dict[str, dict[str, Any]] = DOCUMENT["services"]
-OWN = {"app", "voice", "shipper", "migrate", "elasticsearch-setup"}
+OWN = {"app", "voice", "shipper", "cleanup", "migrate", "elasticsearch-setup"}
 ONE_SHOT = {"migrate", "elasticsearch-setup"}
 EACH = pytest.mark.parametrize("name", SERVICES)
 
@@ -37,6 +37,7 @@ PUBLISHED = {
     "app": ["app"],
     "voice": ["voice"],
     "shipper": ["shipper"],
+    "cleanup": ["cleanup"],
     "elasticsearch": ["elasticsearch"],
     "prometheus": ["prometheus"],
     "alertmanager": ["alertmanager"],
@@ -68,6 +69,7 @@ DATA = {
     "app": "/var/spool/nobet",
     "voice": "/var/spool/nobet",
     "shipper": "/var/spool/nobet",
+    "cleanup": "/var/lib/nobet/archive",
 }
 
 TOOLS = {"postgres": "pg_isready", "redis": "redis-cli", "elasticsearch": "curl", "mailpit": "/mailpit"} | dict.fromkeys(OWN, "python")
@@ -221,7 +223,7 @@ def test_secrets_are_files_and_no_variable_holds_one() -> None:
     """Passwords reach containers as mounted files; `docker inspect` shows none."""
     for name, service in SERVICES.items():
         for variable, value in (service.get("environment") or {}).items():
-            if re.search(r"PASSWORD|TOKEN|DSN|DATABASE_URL|REDIS_URL", variable) and not variable.startswith("POSTGRES_INITDB"):
+            if re.search(r"PASSWORD|TOKEN|DSN|IDENTITY|DATABASE_URL|REDIS_URL", variable) and not variable.startswith("POSTGRES_INITDB"):
                 assert re.search(r"_FILE$", variable), (name, variable)
                 assert value.startswith("/run/secrets/")
         words = str([service.get("command"), service.get("entrypoint"), service["healthcheck"]])

@@ -17,7 +17,7 @@ from tests.support.processes import CHECKOUT
 
 SOURCE = CHECKOUT / "prometheus"
 TARGETS = SOURCE / "targets"
-OURS = ["app", "voice", "shipper"]
+OURS = ["app", "voice", "shipper", "cleanup"]
 JOBS = [
     *OURS,
     *("prometheus", "alertmanager", "node", "postgres", "redis", "elasticsearch", "jaeger", "grafana", "blackbox", "blackbox-http"),

@@ -71,4 +71,22 @@ SHIPPER: Final = Component(
     stop_seconds=20,
 )
 
-OWN: Final = (VOICE, APP, SHIPPER)
+CLEANUP: Final = Component(
+    name="cleanup",
+    title="Cleanup",
+    sources=(Own("app.cleanup"),),
+    arguments=("-m", "app.cleanup"),
+    ports=("cleanup",),
+    probe=Http("cleanup", "/health/live"),
+    env={
+        "ELASTICSEARCH_URL": "http://{host}:{port[elasticsearch]}",
+        "SPOOL_DIR": "{spool}",
+        "LOG_ARCHIVE_DIR": "{data}",
+        "STACK_PORT_OFFSET": "{settings.stack_port_offset}",
+    },
+    secrets=("METRICS_TOKEN", "SENTRY_DSN", "ELASTICSEARCH_CLEANUP_PASSWORD", "LOG_ARCHIVE_IDENTITY"),
+    depends_on=("elasticsearch",),
+    stop_seconds=20,  # a page of documents is written to its end
+)
+
+OWN: Final = (VOICE, APP, SHIPPER, CLEANUP)

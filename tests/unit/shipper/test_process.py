@@ -121,7 +121,7 @@ def test_a_silent_client_is_cut_off(served: str, monkeypatch: pytest.MonkeyPatch
     import socket
 
     host, _, port = served.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=http.REQUEST_SECONDS + 10) as quiet:
+    with socket.create_connection((host, int(port)), timeout=side_server.REQUEST_SECONDS + 10) as quiet:
         assert quiet.recv(1) == b""
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from app.core.archive_files import ArchiveKey
 from app.core.config import Settings, check_secret
 from app.stack.env_file import GENERATED, ensure_env_file, read_env_file
 from app.stack.secret_files import ELASTICSEARCH_USERS, elasticsearch_user_files, password_of, write_secret_files
@@ -19,7 +20,8 @@ def test_a_first_start_makes_strong_secrets_for_the_owner_only(tmp_path: Path) -
     assert len(set(values.values())) == len(GENERATED)
     for name, value in values.items():
         check_secret(name, value)
-        assert len(value) == 32
+        assert len(value) == 32 or name == "LOG_ARCHIVE_IDENTITY"
+    assert ArchiveKey(values["LOG_ARCHIVE_IDENTITY"]).recipient.startswith("age1")
 
 
 def test_a_second_start_changes_nothing(tmp_path: Path) -> None:
