@@ -54,7 +54,7 @@ class Metric:
     unit: str = ""
     buckets: tuple[float, ...] = ()
     group: str = "http"
-    services: tuple[str, ...] = ("app", "voice")
+    services: tuple[str, ...] = ("app", "voice", "oncall")
     born: tuple[tuple[str, ...], ...] = ()
     across_workers: Literal["sum", "max", "min"] = "sum"
     """How a gauge's values of several live workers become one."""
