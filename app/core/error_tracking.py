@@ -5,9 +5,10 @@ ERROR records hand errors over instead, so that a request without an error costs
 nothing. Without a DSN nothing is started and no connection made.
 """
 
-from collections import deque
-from contextvars import ContextVar
-from typing import Any, Final, Literal, cast
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, Literal
 
 import sentry_sdk
 from sentry_sdk.integrations.atexit import AtexitIntegration
@@ -15,30 +16,38 @@ from sentry_sdk.integrations.dedupe import DedupeIntegration
 from sentry_sdk.transport import HttpTransport
 from sentry_sdk.types import Event, Hint
 
-from app.core import context, metrics
+from app.core import context, error_event, error_transactions, metrics
 from app.core.config import Settings, parse_status_ranges
-from app.core.masking import mask_value
+from app.core.error_event import add_breadcrumb, set_person, set_tag
+from app.core.error_limits import Gate
+from app.core.error_quota import MonthlyQuota
+from app.core.logger import get_logger
 from app.core.pipeline import observe
-
-CRUMBS: Final = 30
-"""Records before an error that its event shows."""
+from app.core.records import error_location
 
 SHUTDOWN_SECONDS: Final = 2
 """Time that a stopping process gives pending events."""
 
-SentryLevel = Literal["fatal", "critical", "error", "warning", "info", "debug"]
+QUOTA_SECONDS: Final = 30.0
+"""How often a process looks at what the others counted; a new month shows as soon as that."""
 
-_crumbs: Final[ContextVar[deque[dict[str, Any]] | None]] = ContextVar("nobet_crumbs", default=None)
-_user_agent: Final[ContextVar[bytes | None]] = ContextVar("nobet_user_agent", default=None)
-_tags: Final[ContextVar[dict[str, str] | None]] = ContextVar("nobet_tags", default=None)
-LONGEST_USER_AGENT: Final = 256
 _REPORTED: Final = "__nobet_reported__"
 _ERROR: Final = 40
+_CRITICAL: Final = 50
+
+__all__ = ["add_breadcrumb", "begin_request", "capture_exception", "capture_message", "set_person", "set_tag", "setup", "shutdown"]
+
+SentryLevel = Literal["fatal", "critical", "error", "warning", "info", "debug"]
+
+log = get_logger(__name__)
 
 
 class _State:
     enabled = False
+    with_person = False
     failed_codes: frozenset[int] = frozenset()
+    gate: Gate | None = None
+    quota: MonthlyQuota | None = None
 
 
 class _CountedTransport(HttpTransport):
@@ -55,36 +64,57 @@ def setup(settings: Settings, service: str) -> None:
     dsn = settings.sentry_dsn.get_secret_value()
     _State.failed_codes = parse_status_ranges(settings.sentry_failed_status_codes)
     _State.enabled = bool(dsn) and (settings.sentry_in_development or settings.environment != "development")
+    error_transactions.setup(settings.sentry_traces_sample_rate if _State.enabled else 0.0)
     if not _State.enabled:
         observe(None)
         return
+    _State.with_person = settings.sentry_send_default_pii
+    _State.quota = MonthlyQuota(settings.sentry_monthly_quota, settings.spool_dir)
+    _State.gate = Gate(settings, _State.quota)
+    _show_quota()
     sentry_sdk.init(
         dsn=dsn,
         environment=settings.environment,
         release=f"{settings.app_name}@{settings.app_version}",
-        sample_rate=settings.sentry_sample_rate,
+        server_name=settings.sentry_server_name or None,
         traces_sample_rate=settings.sentry_traces_sample_rate or None,
-        profiles_sample_rate=settings.sentry_profiles_sample_rate or None,
+        profile_session_sample_rate=settings.sentry_profiles_sample_rate or None,
+        profile_lifecycle="trace",
         data_collection={"user_info": settings.sentry_send_default_pii, "http_bodies": [], "stack_frame_variables": False},
         default_integrations=False,
         auto_enabling_integrations=False,
         integrations=[DedupeIntegration(), AtexitIntegration(callback=lambda _pending, _timeout: None)],
         include_source_context=True,
-        max_breadcrumbs=CRUMBS,
+        max_breadcrumbs=error_event.CRUMBS,
         shutdown_timeout=SHUTDOWN_SECONDS,
         before_send=_before_send,
+        before_send_transaction=error_transactions.before_send,
         transport=_CountedTransport,
     )
     sentry_sdk.set_tag("service", service)
+    log.info(
+        "Error events are sent",
+        event="error_tracking.started",
+        sample_rate=settings.sentry_sample_rate,
+        traces_sample_rate=settings.sentry_traces_sample_rate,
+        profiles_sample_rate=settings.sentry_profiles_sample_rate,
+        monthly_quota=settings.sentry_monthly_quota,
+    )
     observe(_on_record)
+
+
+async def keep_quota_current() -> None:
+    """Look at the shared count in an interval, for ever."""
+    while _State.quota is not None:
+        _State.quota.refresh()
+        _show_quota()
+        await asyncio.sleep(QUOTA_SECONDS)
 
 
 def begin_request(user_agent: bytes | None) -> None:
     """Forget the records of whatever ran before in this context, and note what the client calls itself."""
     if _State.enabled:
-        _crumbs.set(deque(maxlen=CRUMBS))
-        _user_agent.set(user_agent)
-        _tags.set({})
+        error_event.begin(user_agent)
 
 
 def is_reported_status(status: int) -> bool:
@@ -92,41 +122,43 @@ def is_reported_status(status: int) -> bool:
     return _State.enabled and status in _State.failed_codes
 
 
-def capture_exception(error: BaseException, **tags: str) -> None:
-    """Report an exception; a second report of it, or of one that it caused, is left out."""
-    if _State.enabled and not _was_reported(error):
-        _mark(error)
-        with sentry_sdk.new_scope() as scope:
-            _fill(scope, tags)
+def capture_exception(error: BaseException, *, fingerprint: Sequence[str] = (), **tags: str) -> None:
+    """Report an exception; a second report of it, or of one that it caused, is left out.
+
+    `fingerprint` names the issue that it belongs to. Time-outs have one by kind and place, so that their texts don't matter.
+    """
+    if not _State.enabled or _was_reported(error):
+        return
+    _mark(error)
+    place = error_location(error)
+    issue = tuple(fingerprint) or (("timeout", type(error).__name__, place) if is_timeout(error) else ())
+    left_out = _admit("|".join(issue) or f"{type(error).__name__}|{place}", "error", type(error).__name__, tags)
+    if left_out is not None:
+        with _scope(tags, issue, left_out):
             sentry_sdk.capture_exception(error)
 
 
-def capture_message(text: str, level: SentryLevel = "error", **tags: str) -> None:
-    """Report something that is no exception."""
-    if _State.enabled:
-        with sentry_sdk.new_scope() as scope:
-            _fill(scope, tags)
-            sentry_sdk.capture_message(text, level=level)
+def capture_message(text: str, level: SentryLevel = "error", *, fingerprint: Sequence[str] = (), **tags: str) -> None:
+    """Report something that is no exception. Tag `category` (payment …) can make it one that is always sent."""
+    if not _State.enabled:
+        return
+    left_out = _admit("|".join(fingerprint) or text, level, None, tags)
+    if left_out is not None:
+        with _scope(tags, fingerprint, left_out):
+            sentry_sdk.capture_message(text, level="fatal" if level == "critical" else level)
 
 
-def add_breadcrumb(category: str, message: str, level: str = "info") -> None:
-    """Note a step that an error event of this request shall show."""
-    crumbs = _crumbs.get()
-    if crumbs is not None:
-        crumbs.append({"category": category, "message": message, "level": level})
-
-
-def set_tag(name: str, value: str) -> None:
-    """Put a tag on every later error event of this request, and on nothing else: no record has it."""
-    tags = _tags.get()
-    if tags is not None:
-        tags[name] = value
+def is_timeout(error: BaseException) -> bool:
+    """Whether an exception says that something took too long, by its own class or that of a base."""
+    return isinstance(error, TimeoutError) or any("Timeout" in base.__name__ for base in type(error).__mro__)
 
 
 def shutdown() -> None:
     """Send what is pending, for a bounded time, and stop."""
     if _State.enabled:
         _State.enabled = False
+        _State.quota = None
+        error_transactions.setup(0.0)
         observe(None)
         sentry_sdk.get_client().close(timeout=SHUTDOWN_SECONDS)
 
@@ -134,37 +166,47 @@ def shutdown() -> None:
 def _on_record(level: int, record: dict[str, Any], error: BaseException | None) -> None:
     """Records from INFO up become breadcrumbs, from ERROR up events. Request records are the middleware's."""
     if level >= _ERROR:
+        grave: SentryLevel = "fatal" if level >= _CRITICAL else "error"
         if error is not None:
             capture_exception(error, logger=record["logger"])
         elif not str(record.get("event", "")).startswith("http.request."):
-            capture_message(record["message"], logger=record["logger"], event=str(record.get("event", "")))
+            capture_message(record["message"], level=grave, logger=record["logger"], event=str(record.get("event", "")))
     else:
         add_breadcrumb(record["logger"], record["message"], record["log_level"])
 
 
-def _fill(scope: sentry_sdk.Scope, tags: dict[str, str]) -> None:
-    fields = context.current()
-    ident = fields.get("request_id")
-    known = {"event_id": ident, "trace_id": fields.get("trace_id"), "call_sid": fields.get("call_sid"), **(_tags.get() or {}), **tags}
-    for key, value in known.items():
-        if value:
-            scope.set_tag(key, value)
-    if fields.get("user_id"):
-        scope.set_user({"id": fields["user_id"]})
-    if fields.get("method"):
-        request: dict[str, Any] = {key: fields[key] for key in ("method", "path") if key in fields}
-        request["user_agent"] = (_user_agent.get() or b"")[:LONGEST_USER_AGENT].decode("utf-8", "replace")
-        scope.set_context("request", request)
-        scope.set_transaction_name(f"{fields['method']} {fields.get('path')}")
-    for crumb in _crumbs.get() or ():
-        scope.add_breadcrumb(crumb)
+def _admit(fingerprint: str, level: str, name: str | None, tags: dict[str, str]) -> int | None:
+    assert _State.gate is not None  # noqa: S101 (made together with `enabled`)
+    categories = (tags.get(key) or error_event.tag(key) for key in ("category", "transaction_type"))
+    critical = _State.gate.is_critical(level, name, *categories)
+    return _State.gate.admit(fingerprint, context.request_id(), critical=critical)
+
+
+@contextmanager
+def _scope(tags: dict[str, str], fingerprint: Sequence[str], left_out: int) -> Iterator[None]:
+    with sentry_sdk.new_scope() as scope:
+        error_event.fill(scope, tags, with_person=_State.with_person)
+        if left_out:
+            scope.set_tag("suppressed", str(left_out))
+        if fingerprint:
+            scope.fingerprint = list(fingerprint)
+        yield
 
 
 def _before_send(event: Event, _hint: Hint) -> Event | None:
     metrics.counter("telemetry_sent_total").labels(signal="error_event").inc()
-    plain: dict[str, Any] = dict(event)
-    kept = {key: plain.pop(key) for key in ("event_id", "timestamp", "release", "sdk", "modules") if key in plain}
-    return cast("Event", {**mask_value(plain, depth=24), **kept})
+    if _State.quota is not None:
+        used = _State.quota.count()
+        _show_quota()
+        if _State.quota.is_warning(used):
+            log.warning("Most of this month's error events are used", event="error_tracking.quota_low", count=used)
+    return error_event.masked(event, with_person=_State.with_person)
+
+
+def _show_quota() -> None:
+    if _State.quota is not None:
+        metrics.gauge("error_events_month").set(_State.quota.used)
+        metrics.gauge("error_events_quota_ratio").set(_State.quota.share)
 
 
 def _was_reported(error: BaseException) -> bool:

@@ -7,7 +7,7 @@ obs.install(app)
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -54,7 +54,10 @@ class Observability:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """The background work of a service, for as long as the block lasts; what is pending is sent at the end."""
-        jobs = [asyncio.create_task(job) for job in (watch_event_loop(), self.health.run(), self.watch.run())]
+        jobs = [
+            asyncio.create_task(job)
+            for job in (watch_event_loop(), self.health.run(), self.watch.run(), error_tracking.keep_quota_current())
+        ]
         with context.run(self.service):
             log.info("Service is ready", event="app.started", version=self.settings.app_version, environment=self.settings.environment)
         try:
@@ -81,6 +84,18 @@ class Observability:
         tracing.shutdown()
         error_tracking.shutdown()
         metrics.flush_exemplars()
+
+
+@asynccontextmanager
+async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Endless work beside a block; it is cancelled at the block's end."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def made_when_asked_for(module: dict[str, Any], create: Callable[[], FastAPI]) -> Callable[[str], FastAPI]:

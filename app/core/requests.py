@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from starlette.routing import Route
 
-from app.core import context, error_tracking, metrics, tracing
+from app.core import context, error_tracking, error_transactions, metrics, tracing
 from app.core.logger import ERROR, INFO, WARNING, get_logger
 
 UNMATCHED: Final = "unmatched"
@@ -16,6 +16,9 @@ UNMATCHED: Final = "unmatched"
 
 OTHER_METHOD: Final = "OTHER"
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+SOCKET: Final = "WEBSOCKET"
+"""Stands for the method of a WebSocket, which has none."""
+
 INTERNAL_PATHS: Final = frozenset({"/metrics", "/metrics/", "/health", "/health/", "/health/live", "/health/ready", "/api/health"})
 """Paths of probes and scrapes: they must not distort the statistics of what users do."""
 
@@ -37,7 +40,23 @@ Scope = MutableMapping[str, Any]
 class Request:
     """One HTTP request on its way."""
 
-    __slots__ = ("bytes", "error", "internal", "method", "outcome", "path", "scope", "started", "status", "task", "trace")
+    __slots__ = (
+        "bytes",
+        "error",
+        "first_byte",
+        "internal",
+        "method",
+        "outcome",
+        "path",
+        "place",
+        "reason",
+        "scope",
+        "started",
+        "status",
+        "task",
+        "trace",
+        "transaction",
+    )
 
     def __init__(self, scope: Scope, method: str, path: str, trace: tracing.RequestTrace) -> None:
         self.scope = scope
@@ -48,9 +67,16 @@ class Request:
         self.started = time.perf_counter()
         self.status = 0
         self.bytes = 0
+        self.first_byte = 0.0
+        """When the answer's head was handed to the server, on the clock of `started`; 0 before."""
+        self.place: str | None = None
+        """Where a request without an answer was when it was ended."""
+        self.reason: str | None = None
+        """Why it was."""
         self.outcome = "completed"
         self.error: BaseException | None = None
         self.task: asyncio.Task[Any] | None = None
+        self.transaction = None if self.internal or method == SOCKET else error_transactions.begin(method, path)
 
     @property
     def answered(self) -> bool:
@@ -98,8 +124,9 @@ class Recorder:
         self._errors = metrics.counter("http_requests_errors_total")
         self._exceptions = metrics.counter("http_exceptions_total")
         self._duration = metrics.histogram("http_request_duration_seconds")
+        self._first_byte = metrics.histogram("http_time_to_first_byte_seconds")
         self._size = metrics.counter("http_response_size_bytes_total")
-        self._children: dict[tuple[str, str, int], tuple[Any, Any, Any]] = {}
+        self._children: dict[tuple[str, str, int], tuple[Any, Any, Any, Any]] = {}
         self._static: dict[int, frozenset[str]] = {}
 
     def finish(self, request: Request) -> None:
@@ -119,6 +146,8 @@ class Recorder:
             if call_sid := context.current().get("call_sid"):
                 attributes["call_sid"] = call_sid
             tracing.end(request.trace, f"{request.method} {endpoint}", attributes, request.error, failed=status >= 500)
+        if request.transaction is not None:
+            request.transaction.end(endpoint, request.method, status)
 
     def _measure(self, request: Request, endpoint: str, status: int, seconds: float) -> None:
         method = request.method if request.method in METHODS else OTHER_METHOD
@@ -126,11 +155,18 @@ class Recorder:
         children = self._children.get(key)
         if children is None:
             code = str(status)
-            children = (self._total.labels(method, endpoint, code), self._duration.labels(endpoint), self._size.labels(endpoint))
+            children = (
+                self._total.labels(method, endpoint, code),
+                self._duration.labels(endpoint),
+                self._size.labels(endpoint),
+                self._first_byte.labels(endpoint),
+            )
             self._errors.labels(method, endpoint, "500")
             self._children[key] = children
         children[0].inc()
         children[1].observe(seconds)
+        if request.first_byte:
+            children[3].observe(request.first_byte - request.started)
         if request.bytes:
             children[2].inc(request.bytes)
         if status >= 500:
@@ -157,6 +193,7 @@ class Recorder:
             outcome=request.outcome,
             duration_ms=round(seconds * 1000, 3),
             response_bytes=request.bytes,
+            **_ended_early(request),
         )
 
     def endpoint(self, scope: Scope) -> str:
@@ -177,6 +214,23 @@ class Recorder:
             known = frozenset(route.path for route in getattr(app, "routes", ()) if type(route) is Route and "{" not in route.path)
             self._static[id(app)] = known
         return known
+
+
+def _ended_early(request: Request) -> dict[str, str]:
+    """Why and where a request ended that was not let run to its end; nothing for all others."""
+    found = {"reason": request.reason, "error_location": request.place}
+    return {name: value for name, value in found.items() if value}
+
+
+def own_place(error: BaseException) -> str | None:
+    """The innermost line of our own code in which an exception passed: `file:line in function`. Libraries below it say little."""
+    step, found = error.__traceback__, None
+    while step is not None:
+        _, is_ours, file = step.tb_frame.f_code.co_filename.rpartition("/app/")
+        if is_ours and "site-packages" not in step.tb_frame.f_code.co_filename:
+            found = f"{file}:{step.tb_lineno} in {step.tb_frame.f_code.co_name}"
+        step = step.tb_next
+    return found
 
 
 def client_gone(receive: Any) -> bool:

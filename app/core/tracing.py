@@ -9,8 +9,8 @@ import logging
 import random
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
@@ -54,6 +54,10 @@ class RequestTrace:
         return self.span is not None
 
 
+Mirror = Callable[[str, Mapping[str, str | float | bool]], AbstractContextManager[None]]
+"""Is entered with the name and attributes of each span, and left at its end."""
+
+
 class _Tracer:
     """The process's tracer. Off until `setup` gives it a store."""
 
@@ -61,6 +65,7 @@ class _Tracer:
         self.provider: TracerProvider | None = None
         self.tracer: trace.Tracer | None = None
         self.rate = 0.0
+        self.mirror: Mirror | None = None
 
 
 _state: Final = _Tracer()
@@ -152,9 +157,24 @@ def end(request: RequestTrace, name: str, attributes: Mapping[str, str | int], e
     span.end()
 
 
-@contextmanager
-def span(name: str, **attributes: str | float | bool) -> Iterator[SpanHandle]:
+def mirror(other: Mirror | None) -> None:
+    """Show every span to somebody else as well, sampled or not; None ends that."""
+    _state.mirror = other
+
+
+def span(name: str, **attributes: str | float | bool) -> AbstractContextManager[SpanHandle]:
     """A span around a block, named as declared in the telemetry contract. An exception marks it and goes on."""
+    return _span(name, attributes) if _state.mirror is None else _mirrored(_state.mirror, name, attributes)
+
+
+@contextmanager
+def _mirrored(other: Mirror, name: str, attributes: Mapping[str, str | float | bool]) -> Iterator[SpanHandle]:
+    with other(name, attributes), _span(name, attributes) as handle:
+        yield handle
+
+
+@contextmanager
+def _span(name: str, attributes: Mapping[str, str | float | bool]) -> Iterator[SpanHandle]:
     parent, tracer = _active.get(), _state.tracer
     if parent is None or tracer is None:
         yield _NO_SPAN
