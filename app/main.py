@@ -10,18 +10,23 @@ from functools import partial
 
 from fastapi import FastAPI
 
+from app.api.call_errors import install_call_answers
+from app.api.cors import allow_origins
 from app.api.deps import Resources
 from app.api.errors import ERROR_RESPONSES, install_error_answers
 from app.api.routes import api_router
 from app.clients.cache import FeedCache
+from app.clients.calls import CallStages
 from app.clients.limits import RateLimiter
 from app.clients.redis import RedisClient
 from app.clients.voice import VoiceClient
 from app.core.config import Settings, get_settings
-from app.core.kit import Observability, made_when_asked_for
+from app.core.kit import Observability, background, made_when_asked_for
 from app.db.engine import Database
 from app.db.events import store_events
 from app.db.migrate import upgrade_trial_database
+from app.domain.calls import sweep_forgotten
+from app.domain.chat import Chat
 from app.domain.login_limit import LoginLimit
 
 DESCRIPTION = """
@@ -36,6 +41,14 @@ TAGS = [
     {"name": "accounts", "description": "Who is signed in. Send the access token as `Authorization: Bearer …`."},
     {"name": "feed", "description": "Posts, newest first."},
     {"name": "posts", "description": "Store, read and delete posts."},
+    {"name": "chat", "description": "Talk to others over a WebSocket."},
+    {"name": "comments", "description": "What people say about posts."},
+    {"name": "images", "description": "Generated images, profile pictures and banners; kept by clients and a CDN for half an hour."},
+    {"name": "graphql", "description": "The feed for clients that prefer GraphQL; the same services behind it."},
+    {
+        "name": "calls",
+        "description": "Voice calls: turns through speech recognition, language model and speech synthesis, and business tasks.",
+    },
     {"name": "suggestions", "description": "A second service, whose failures are worth watching."},
     {"name": "faults", "description": "Fail on purpose, to see that somebody notices. Off in production."},
 ]
@@ -54,7 +67,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.resources = resources
         try:
             await upgrade_trial_database(resources.database)
-            async with obs.running():
+            async with (
+                obs.running(),
+                background(resources.chat.run()),
+                background(sweep_forgotten(resources.database, settings.call_idle_seconds)),
+            ):
                 yield
         finally:
             await resources.close()
@@ -68,7 +85,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         responses=ERROR_RESPONSES,
     )
     obs.install(app)
+    allow_origins(app, settings)
     install_error_answers(app)
+    install_call_answers(app)
     app.include_router(api_router(settings))
     app.include_router(api_router(settings), prefix="/api", include_in_schema=False)
     return app
@@ -82,10 +101,12 @@ def _connect(settings: Settings) -> Resources:
         database=Database(settings),
         redis=redis,
         voice=VoiceClient(settings),
+        calls=CallStages(settings),
         cache=FeedCache(redis, settings),
         limiter=RateLimiter(redis, settings),
         events_limiter=RateLimiter(redis, settings.model_copy(update={"rate_limit_per_minute": settings.events_requests_per_minute})),
         logins=LoginLimit(settings, redis),
+        chat=Chat(settings, redis),
     )
 
 

@@ -8,12 +8,14 @@ from fastapi.security import HTTPBearer
 
 from app.api.auth_failures import TokenFailure, TokenMissingError, report_token_failure
 from app.clients.cache import FeedCache
+from app.clients.calls import CallStages
 from app.clients.limits import RateLimiter
 from app.clients.redis import RedisClient
 from app.clients.voice import VoiceClient
 from app.core import context, error_tracking
 from app.core.config import Settings
 from app.db.engine import Database
+from app.domain.chat import Chat
 from app.domain.login_limit import LoginLimit
 from app.domain.tokens import Claims, TokenExpiredError, TokenInvalidError, verify
 
@@ -26,14 +28,17 @@ class Resources:
     database: Database
     redis: RedisClient | None
     voice: VoiceClient
+    calls: CallStages
     cache: FeedCache
     limiter: RateLimiter
     events_limiter: RateLimiter
     logins: LoginLimit
+    chat: Chat
 
     async def close(self) -> None:
         """Close what is open."""
         await self.voice.close()
+        await self.calls.close()
         if self.redis is not None:
             await self.redis.close()
         await self.database.close()
@@ -56,6 +61,10 @@ async def _settings(resources: ResourcesDep) -> Settings:
     return resources.settings
 
 
+async def _calls(resources: ResourcesDep) -> CallStages:
+    return resources.calls
+
+
 async def _voice(resources: ResourcesDep) -> VoiceClient:
     return resources.voice
 
@@ -73,6 +82,7 @@ CacheDep = Annotated[FeedCache, Depends(_cache)]
 LoginLimitDep = Annotated[LoginLimit, Depends(_logins)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 VoiceDep = Annotated[VoiceClient, Depends(_voice)]
+CallsDep = Annotated[CallStages, Depends(_calls)]
 
 
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="The access token that `POST /auth/login` gave.")

@@ -333,7 +333,7 @@ class OncallSettings(BaseModel):
     """Who is called, and by which ways. Without a channel's setting only that channel is off."""
 
     oncall_policy: Path | None = Field(
-        None, description="Escalation policy and rotas (YAML, see oncall/policy.example.yml). Empty: mail to ALERT_EMAIL_TO."
+        None, description="Escalation policy and rotas (YAML, see docs/examples/oncall-policy.yml). Empty: mail to ALERT_EMAIL_TO."
     )
     oncall_database_url: SecretStr = Field(SecretStr(""), description="Database of the incidents. Empty: DATABASE_URL.")
     oncall_public_url: str = Field(local_url("oncall"), description="Address of the on-call page, as people reach it from their phones.")

@@ -13,7 +13,8 @@ from app.core.spool import list_segments
 
 def spooled(folder: Path) -> list[dict[str, Any]]:
     """All records of a spool, in the order of their segments. Fails on a line that is no JSON object."""
-    lines = b"".join((folder / str(name)).read_bytes() for name in list_segments(folder)).splitlines()
+    names = [name for name in list_segments(folder) if not name.stream]  # tracked events are no records
+    lines = b"".join((folder / str(name)).read_bytes() for name in names).splitlines()
     return [json.loads(line) for line in lines]
 
 
