@@ -25,6 +25,8 @@ LONGEST_TOKEN: Final = 4096
 _REQUIRED: Final = ["exp", "iat", "nbf", "iss", "aud", "sub", "jti", "sid", "role", "kind"]
 _SUBJECT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """A user id may be logged, so it has the alphabet of one and can't be an e-mail address."""
+_LAST_SECOND: Final = 253402300799
+"""The end of the year 9999: the last that dates can tell."""
 
 _REASONS: Final[tuple[tuple[type[jwt.InvalidTokenError], str], ...]] = (
     (jwt.InvalidSignatureError, "signature"),
@@ -143,5 +145,7 @@ def _read(claims: dict[str, Any], kind: Kind) -> Claims:
         raise TokenInvalidError("kind")
     texts = [claims[name] for name in ("sub", "role", "sid", "jti")]
     if not all(isinstance(text, str) and _SUBJECT.fullmatch(text) for text in texts):
+        raise TokenInvalidError("claims")
+    if int(claims["exp"]) > _LAST_SECOND:
         raise TokenInvalidError("claims")
     return Claims(claims["sub"], claims["role"], claims["sid"], float(claims["exp"]), claims["jti"])

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.auth_bodies import DisplayName, Email
 from app.api.deps import CurrentUserDep, DatabaseDep
 from app.api.errors import NEEDS_TOKEN, ErrorAnswer
+from app.core import error_tracking
 from app.db.models import User
 from app.domain import accounts
 
@@ -50,4 +51,5 @@ async def update_profile(database: DatabaseDep, user: CurrentUserDep, update: Pr
 def _found(account: User | None) -> ProfileRead:
     if account is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "The account of this token does not exist here.")
+    error_tracking.set_person(username=account.username, email=account.email or "")
     return ProfileRead.model_validate(account)
