@@ -59,7 +59,12 @@ class Actions:
                 change: dict[str, Any] = {"state": "acknowledged", "acknowledged_by": to[:200], "acknowledged_at": now, "next_at": None}
                 await note(connection, ident, now, "handed over", who, f"to {to}")
             else:
-                change = {"state": move(incident["state"], "release"), "acknowledged_by": None, "acknowledged_at": None, "notified_at": None}
+                change = {
+                    "state": move(incident["state"], "release"),
+                    "acknowledged_by": None,
+                    "acknowledged_at": None,
+                    "notified_at": None,
+                }
                 change |= {"episode": incident["episode"] + 1, "step": 0, "next_at": now}
                 await note(connection, ident, now, "given back", who)
             await connection.execute(sa.update(INCIDENTS).where(INCIDENTS.c.id == ident).values(change))

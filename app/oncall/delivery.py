@@ -113,7 +113,7 @@ class Deliverer:
                 failure = error
             except TimeoutError:
                 failure = TryAgainError("not done in time")
-            except Exception as error:  # noqa: BLE001 (one channel's fault must not keep the others from sending)
+            except Exception as error:
                 log.exception("A channel failed in an unforeseen way", event="oncall.delivery_failed", component=name)
                 failure = TryAgainError(f"failed ({type(error).__name__})")
         metrics.histogram("oncall_delivery_seconds").labels(channel=name).observe(time.monotonic() - started)

@@ -51,14 +51,16 @@ class Escalator:
         escalation = self._policy.escalations.get(incident["escalation"]) or next(iter(self._policy.escalations.values()))
         level, round_number = position(escalation, incident["step"])
         reached = targets(self._policy, escalation.levels[level], now)
-        entries = [
-            planned(incident, incident["step"], target.contact, target.person, PAGE, now, target.others) for target in reached
-        ]
+        entries = [planned(incident, incident["step"], target.contact, target.person, PAGE, now, target.others) for target in reached]
         await connection.execute(self._store.insert_new(NOTIFICATIONS), entries)
         names = ", ".join(target.person or target.contact.partition(":")[0] for target in reached)
         await note(connection, incident["id"], now, "paging", who=names, detail=f"level {level + 1}, round {round_number + 1}")
         log.info(
-            "A level hears of an incident", event="oncall.escalated", incident_id=incident["id"], alert_name=incident["alertname"], count=len(reached)
+            "A level hears of an incident",
+            event="oncall.escalated",
+            incident_id=incident["id"],
+            alert_name=incident["alertname"],
+            count=len(reached),
         )
         await _set(connection, incident, step=incident["step"] + 1, next_at=next_time(escalation, incident["step"], now))
 

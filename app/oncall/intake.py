@@ -50,7 +50,7 @@ class Intake:
         return sum([await self._take_group(members, now, ends_are_sure) for members in groups.values()])
 
     async def settle(self, now: float) -> int:
-        """End what went out of sight and did not come back; returns how many alerts. For when Prometheus has been watching again for long."""
+        """End what went out of sight and did not come back, now that Prometheus has been watching again for long; returns how many alerts."""
         settled = 0
         async with self._store.transaction() as connection:
             query = sa.select(ALERTS.c.incident_id).where(ALERTS.c.status == UNSEEN).distinct()
@@ -196,7 +196,11 @@ async def _write(
     fresh = [_columns(incident_id, alert) for identity, alert in news.items() if identity not in known]
     for start in range(0, len(fresh), _CHUNK):
         await connection.execute(sa.insert(ALERTS), fresh[start : start + _CHUNK])
-    again = [{"f": alert.identity[0], "s": alert.identity[1]} for identity, alert in news.items() if identity in known and alert.status == "firing"]
+    again = [
+        {"f": alert.identity[0], "s": alert.identity[1]}
+        for identity, alert in news.items()
+        if identity in known and alert.status == "firing"
+    ]
     same = sa.and_(ALERTS.c.fingerprint == sa.bindparam("f"), ALERTS.c.starts_at == sa.bindparam("s"))
     if again:
         await connection.execute(sa.update(ALERTS).where(same).values(status="firing"), again)

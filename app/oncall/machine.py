@@ -47,7 +47,9 @@ def move(state: str, action: Action) -> State:
     try:
         return _MOVES[(state, action)]
     except KeyError:
-        raise NotPossibleError(f"This incident is {state}; it can't be {action}d any more." if state == "resolved" else f"It is {state}.") from None
+        raise NotPossibleError(
+            f"This incident is {state}; it can't be {action}d any more." if state == "resolved" else f"It is {state}."
+        ) from None
 
 
 def is_worse(severity: str, than: str) -> bool:

@@ -93,7 +93,9 @@ def lines_of(item: Item, kind: str) -> list[str]:
         lines.append(f"{item.acknowledged_by or 'Somebody'} has taken it; nobody else is called.")
     if kind == PAGE:
         lines += [f"Acknowledge: {item.acknowledge}"]
-    lines += [f"{name}: {link}" for name, link in (("Runbook", item.runbook), ("Dashboard", item.dashboard), ("Timeline", item.page)) if link]
+    lines += [
+        f"{name}: {link}" for name, link in (("Runbook", item.runbook), ("Dashboard", item.dashboard), ("Timeline", item.page)) if link
+    ]
     return [line for line in lines if line]
 
 

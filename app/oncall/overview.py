@@ -30,7 +30,7 @@ class Overview:
             return [shown(row) for row in await rows(connection, query)]
 
     async def incident(self, ident: str) -> dict[str, Any] | None:
-        """One incident with its alerts, messages and timeline; None when there is none. A beginning of the id is enough if it is the only one."""
+        """One incident with its alerts, messages and timeline; None when there is none. The beginning of one id only is enough."""
         if not ident.isalnum():
             return None
         async with self._store.transaction() as connection:
@@ -39,7 +39,9 @@ class Overview:
                 return None
             key = found[0]["id"]
             alerts = sa.select(ALERTS).where(ALERTS.c.incident_id == key).order_by(ALERTS.c.status, ALERTS.c.starts_at).limit(MOST_SHOWN)
-            messages = sa.select(NOTIFICATIONS).where(NOTIFICATIONS.c.incident_id == key).order_by(NOTIFICATIONS.c.created_at).limit(MOST_SHOWN)
+            messages = (
+                sa.select(NOTIFICATIONS).where(NOTIFICATIONS.c.incident_id == key).order_by(NOTIFICATIONS.c.created_at).limit(MOST_SHOWN)
+            )
             lines = sa.select(TIMELINE).where(TIMELINE.c.incident_id == key).order_by(TIMELINE.c.at, TIMELINE.c.id).limit(MOST_SHOWN)
             return {
                 **shown(found[0]),
@@ -52,7 +54,8 @@ class Overview:
         """Who is on call in each rota, and until when."""
         turns = [(name, on_duty(rota, at)) for name, rota in self._policy.rotas.items()]
         return [
-            {"rota": name, "person": turn.person, "name": self._policy.people[turn.person].name, "until": turn.until} for name, turn in turns
+            {"rota": name, "person": turn.person, "name": self._policy.people[turn.person].name, "until": turn.until}
+            for name, turn in turns
         ]
 
     async def measure(self, now: float) -> None:

@@ -25,7 +25,7 @@ def _epoch(value: Any) -> float:
 
 def _texts(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
-        raise ValueError("must be an object of texts")
+        raise ValueError("must be an object of texts")  # noqa: TRY004 - pydantic takes ValueError
     return {str(key)[:LONGEST_LABEL]: str(text)[:LONGEST_TEXT] for key, text in value.items()}
 
 

@@ -40,7 +40,7 @@ def _zone(text: Any) -> str:
 def _minutes(text: Any) -> int:
     match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", str(text).strip())
     if match is None:
-        raise ValueError(f"{text!r} is no time of day: write it in quotes, such as \"22:00\"")
+        raise ValueError(f'{text!r} is no time of day: write it in quotes, such as "22:00"')
     return int(match[1]) * 60 + int(match[2])
 
 
@@ -128,15 +128,10 @@ class Policy(_Part):
             for contact in person.contacts:
                 _check_contact(contact, f"people.{name}.contacts")
         for name, rota in self.rotas.items():
-            for member in (*rota.people, *(override.person for override in rota.overrides)):
-                if member not in self.people:
-                    raise ValueError(f"rotas.{name} names {member!r}, who is not among the people")
-            if any(override.end <= override.start for override in rota.overrides):
-                raise ValueError(f"rotas.{name} has an override that ends before it starts")
+            self._check_rota(name, rota)
         for name, escalation in self.escalations.items():
-            for level in escalation.levels:
-                for target in level.notify:
-                    self._check_target(target, f"escalations.{name}")
+            for target in (target for level in escalation.levels for target in level.notify):
+                self._check_target(target, f"escalations.{name}")
         for route in self.routes:
             if route.escalation not in self.escalations:
                 raise ValueError(f"a route names the escalation {route.escalation!r}, which there is not")
@@ -144,16 +139,18 @@ class Policy(_Part):
             raise ValueError("the last route must have no match, so that no incident is without an escalation")
         return self
 
+    def _check_rota(self, name: str, rota: Rota) -> None:
+        for member in (*rota.people, *(override.person for override in rota.overrides)):
+            if member not in self.people:
+                raise ValueError(f"rotas.{name} names {member!r}, who is not among the people")
+        if any(override.end <= override.start for override in rota.overrides):
+            raise ValueError(f"rotas.{name} has an override that ends before it starts")
+
     def _check_target(self, target: str, place: str) -> None:
         kind, _, name = target.partition(":")
-        if kind == "rota":
-            known: Any = self.rotas
-        elif kind == "person":
-            known = self.people
-        else:
+        if kind not in ("rota", "person"):
             _check_contact(target, place)
-            return
-        if name not in known:
+        elif name not in (self.rotas if kind == "rota" else self.people):
             raise ValueError(f"{place} notifies {target!r}, which there is not")
 
 

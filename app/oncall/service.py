@@ -87,7 +87,7 @@ class Service:
                     if failing:
                         log.info(f"The {name} clock goes on", event="oncall.clock", component=name, outcome="recovered")
                     failing = False
-                except Exception as error:  # noqa: BLE001 (whatever it is, a page may depend on the next round)
+                except Exception as error:
                     if not failing:
                         log.error(f"The {name} clock fails", event="oncall.clock", component=name, outcome="failed", exc_info=error)
                     failing = True

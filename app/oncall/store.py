@@ -42,7 +42,13 @@ class Store:
             limits = {"statement_timeout": str(int(QUERY_SECONDS * 1000)), "application_name": "nobet-oncall"}
             arguments: dict[str, Any] = {"timeout": 5, "command_timeout": QUERY_SECONDS + 1, "server_settings": limits}
             return create_async_engine(
-                self.url, hide_parameters=True, pool_size=POOL_SIZE, max_overflow=0, pool_timeout=5, pool_pre_ping=True, connect_args=arguments
+                self.url,
+                hide_parameters=True,
+                pool_size=POOL_SIZE,
+                max_overflow=0,
+                pool_timeout=5,
+                pool_pre_ping=True,
+                connect_args=arguments,
             )
         engine = create_async_engine(self.url, hide_parameters=True, connect_args={"timeout": QUERY_SECONDS})
         event.listen(engine.sync_engine, "connect", _leave_transactions_to_us)
@@ -101,7 +107,8 @@ async def note(connection: AsyncConnection, incident_id: str, at: float, what: s
 
 async def rows(connection: AsyncConnection, query: sa.Select[Any]) -> Sequence[Row]:
     """All rows of a query, by column name."""
-    return (await connection.execute(query)).mappings().all()
+    found: Sequence[Row] = (await connection.execute(query)).mappings().all()
+    return found
 
 
 def _leave_transactions_to_us(connection: Any, _record: Any) -> None:

@@ -12,7 +12,9 @@ INCIDENTS: Final = sa.Table(
     "oncall_incidents",
     METADATA,
     sa.Column("id", sa.String(32), primary_key=True),
-    sa.Column("open_key", sa.String(64), unique=True, comment="Hash of the labels while it is open, NULL after: one open incident a group."),
+    sa.Column(
+        "open_key", sa.String(64), unique=True, comment="Hash of the labels while it is open, NULL after: one open incident a group."
+    ),
     sa.Column("group_key", sa.String(64), nullable=False),
     sa.Column("alertname", sa.String(200), nullable=False),
     sa.Column("service", sa.String(200), nullable=False),

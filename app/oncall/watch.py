@@ -24,7 +24,7 @@ MISSING: Final = "WatchdogMissing"
 PING_SECONDS: Final = 60.0
 PROMETHEUS_SECONDS: Final = 3.0
 SETTLE_SECONDS: Final = 600.0
-"""So long Prometheus has to have been watching again before what went out of sight counts as over: its rules need their time to fire again."""
+"""So long Prometheus must have been watching again before what went out of sight counts as over: rules need time to fire again."""
 
 RUNBOOK: Final = "https://github.com/nobet-stack/nobet/blob/main/docs/runbook.md#watchdogmissing"
 
@@ -98,7 +98,7 @@ class Watch:
                 "annotations": {
                     "summary": "The alerting chain is broken.",
                     "description": f"No watchdog came for {self._settings.oncall_watchdog_seconds:g} s: Prometheus, Alertmanager or the way "
-                    "between them and the on-call service is down. No alert can be trusted to arrive.",
+                    "from them to the on-call service is broken. No alert can be trusted to arrive.",
                     "runbook_url": RUNBOOK,
                 },
                 "startsAt": datetime.fromtimestamp(since, UTC).isoformat(),
@@ -109,7 +109,11 @@ class Watch:
         async with self._store.transaction() as connection:
             await connection.execute(self._store.put(BEATS, "name").values(name=MISSING, at=since if missing else 0.0))
         say = log.error if missing else log.info
-        say("The watchdog is missing" if missing else "The watchdog is back", event="oncall.watchdog", outcome="missing" if missing else "back")
+        say(
+            "The watchdog is missing" if missing else "The watchdog is back",
+            event="oncall.watchdog",
+            outcome="missing" if missing else "back",
+        )
 
     async def _ping(self, now: float) -> None:
         url = self._settings.oncall_heartbeat_url.get_secret_value()

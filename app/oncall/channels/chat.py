@@ -84,14 +84,18 @@ class Ntfy:
 def slack_body(message: Message, with_button: bool) -> dict[str, Any]:
     """Block Kit, and a plain text for notifications. Links are ours; everything else is escaped."""
     blocks: list[dict[str, Any]] = [{"type": "header", "text": {"type": "plain_text", "text": message.subject[:150], "emoji": False}}]
-    blocks += [{"type": "section", "text": {"type": "mrkdwn", "text": _mrkdwn(item, message.kind)[:_SLACK_SECTION]}} for item in message.items]
+    blocks += [
+        {"type": "section", "text": {"type": "mrkdwn", "text": _mrkdwn(item, message.kind)[:_SLACK_SECTION]}} for item in message.items
+    ]
     if message.total > len(message.items):
         more = f"… and {message.total - len(message.items)} more: <{message.page}|all incidents>"
         blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": more}})
     if message.kind == PAGE and message.total == 1:
         button: dict[str, Any] = {"type": "button", "text": {"type": "plain_text", "text": "Acknowledge"}, "style": "primary"}
         first = message.items[0]
-        button |= {"action_id": "acknowledge", "value": f"{first.incident_id}.{first.episode}"} if with_button else {"url": first.acknowledge}
+        button |= (
+            {"action_id": "acknowledge", "value": f"{first.incident_id}.{first.episode}"} if with_button else {"url": first.acknowledge}
+        )
         blocks.append({"type": "actions", "elements": [button]})
     return {"text": escape(message.subject), "blocks": blocks}
 
@@ -108,7 +112,9 @@ def _mrkdwn(item: Item, kind: str) -> str:
         lines.append(f"Over after {item.lasted}.")
     elif kind != PAGE:
         lines.append(f"Taken by {escape(item.acknowledged_by or 'somebody')}.")
-    lines.append(escape(f"{item.severity} · {item.service or 'unknown service'} · {item.env or 'unknown environment'} · {item.firing} firing"))
+    lines.append(
+        escape(f"{item.severity} · {item.service or 'unknown service'} · {item.env or 'unknown environment'} · {item.firing} firing")
+    )
     links = [("Runbook", item.runbook), ("Dashboard", item.dashboard), ("Timeline", item.page)]
     lines.append(" · ".join(f"<{link.replace('|', '%7C')}|{name}>" for name, link in links if link))
     return "\n".join(line for line in lines if line)
