@@ -7,6 +7,7 @@ terminal record however the request ends. WebSockets get the same treatment.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from app.core.config import Settings
 from app.core.correlation import CALL_HEADER, Correlation, Correlator, call_sid_of, echo_headers
 from app.core.logger import INFO, get_logger
 from app.core.masking import clean
-from app.core.requests import Recorder, Request, RequestWatch, client_gone, report_status
+from app.core.requests import Recorder, Request, RequestWatch, client_gone, own_place, report_status
 from app.core.websockets import Sockets
 
 Message = MutableMapping[str, Any]
@@ -83,11 +84,13 @@ class ObservabilityMiddleware:
         try:
             await self._app(request.scope, receive, send)
             if client_gone(receive):
-                request.outcome = "cancelled"
-        except asyncio.CancelledError:
+                request.outcome, request.reason = "cancelled", "client_gone"
+        except asyncio.CancelledError as error:
+            request.place = own_place(error)
             if request.outcome != "timed_out":
-                request.outcome = "cancelled"
+                request.outcome, request.reason = "cancelled", "server_stopping"
                 raise
+            request.reason = "time_limit"
             await self._answer_timeout(request, send)
         except Exception as error:
             request.error, request.outcome = error, "failed"
@@ -146,6 +149,7 @@ def _with_id(request: Request, send: Send, echo: list[tuple[bytes, bytes]]) -> S
     async def send_with_id(message: Message) -> None:
         if message["type"] == "http.response.start":
             request.status = message["status"]
+            request.first_byte = time.perf_counter()
             message["headers"] = [*message.get("headers", ()), *echo]
         elif message["type"] == "http.response.body":
             request.bytes += len(message.get("body", b""))

@@ -200,7 +200,8 @@ class Recorder:
         """The route template that a request matched, with the prefix of a mounted app; `unmatched` when there is none."""
         # FastAPI keeps the prefixes of `include_router` apart from the route that they are put before.
         included = scope.get("fastapi", {}).get("effective_route_context")
-        path = getattr(included or scope.get("route"), "path", None)
+        route = getattr(included, "starlette_route", None) or included or scope.get("route")  # the first: WebSockets
+        path = getattr(route, "path", None)
         if path is not None:
             prefix = scope.get("root_path", "").removeprefix(scope.get("app_root_path", ""))
             return f"{prefix}{path}" if prefix else str(path)

@@ -46,6 +46,7 @@ class Service:
         self._workers: Final = workers
         folder.mkdir(parents=True, exist_ok=True)
         defaults = {"SPOOL_DIR": str(self.spool), "ENVIRONMENT": "test", "LOG_LEVEL": "DEBUG", "VOICE_URL": "", "HEALTH_CACHE_SECONDS": "0"}
+        defaults |= {"RATE_LIMIT_PER_MINUTE": "0"}  # all of a test's load comes from one address
         self._environment: Final = bare_environment(**{**defaults, **variables})
         self._process: subprocess.Popen[bytes] | None = None
         # A connection of its own for each request, so that any worker may answer it.

@@ -36,7 +36,13 @@ from app.stack.supervisor import Supervisor
 from app.stack.up import up
 from tests.support.waiting import wait_until
 
-QUICK: Final = {"PROMETHEUS_SCRAPE_INTERVAL": "1s", "PROMETHEUS_RULE_SCALE": "0.1", "ENVIRONMENT": "test", "HEALTH_INTERVAL_SECONDS": "2"}
+QUICK: Final = {
+    "PROMETHEUS_SCRAPE_INTERVAL": "1s",
+    "PROMETHEUS_RULE_SCALE": "0.1",
+    "ENVIRONMENT": "test",
+    "HEALTH_INTERVAL_SECONDS": "2",
+    "RATE_LIMIT_PER_MINUTE": "0",
+}
 """Settings that let a test see in seconds what takes minutes in production."""
 
 START_SECONDS: Final = 300

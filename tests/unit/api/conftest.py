@@ -19,3 +19,10 @@ async def backend(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Backend]:
     """A fresh one for each test."""
     async with running_backend(tmp_path) as running:
         yield running
+
+
+@pytest.fixture
+async def signed_in(backend: Backend) -> Backend:
+    """The same, with user 7 signed in on every request of its client."""
+    backend.http.headers.update(await backend.sign_in("7"))
+    return backend

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def _post(backend: Backend, title: str) -> int:
-    answer = await backend.http.post("/posts", json={"author_id": "7", "title": title, "body": "text"})
+    answer = await backend.http.post("/posts", json={"title": title, "body": "text"}, headers=await backend.sign_in("7"))
     return int(answer.json()["id"])
 
 
