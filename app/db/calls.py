@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.db.models import Call
@@ -42,7 +42,7 @@ async def remove(session: AsyncSession, call_sid: str, user_id: str) -> Call | N
     return found
 
 
-async def remove_idle(connection: AsyncConnection, before: datetime) -> Sequence[Row[tuple[str, datetime, datetime, int]]]:
+async def remove_idle(connection: AsyncConnection, before: datetime) -> Sequence[tuple[str, datetime, datetime, int]]:
     """End every call in which nothing has happened since `before`: id, start, last sign of life and turns of each."""
     ended = delete(Call).where(Call.active_at < before).returning(Call.call_sid, Call.started_at, Call.active_at, Call.turns)
     return (await connection.execute(ended)).tuples().all()

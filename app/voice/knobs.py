@@ -1,7 +1,6 @@
-"""How the service misbehaves: set by VOICE_* at the start, and at run time in development."""
+"""How the service behaves, part by part: set by VOICE_* at the start, and at run time in development."""
 
-import random
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,14 +8,20 @@ from app.core.config import Settings
 
 Share = Annotated[float, Field(ge=0, le=1)]
 LONGEST_LATENCY: Final = 60.0
+LONGEST_TOKEN: Final = 1.0
+
+Part = Literal["suggest", "asr", "llm", "tts", "task"]
+"""What has knobs of its own: the suggestions, and each stage of a call."""
 
 
-class Knobs(BaseModel):
-    """One setting of all knobs."""
+class PartKnobs(BaseModel):
+    """How one part behaves."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    latency_seconds: float = Field(ge=0, le=LONGEST_LATENCY, description="Time that an answer takes.", examples=[0.03])
+    latency_seconds: float = Field(
+        ge=0, le=LONGEST_LATENCY, description="Time that an answer takes; of `llm`: its first token.", examples=[0.03]
+    )
     jitter_seconds: float = Field(ge=0, le=LONGEST_LATENCY, description="Most that it takes longer, evenly spread.", examples=[0.02])
     failure_share: Share = Field(description="Share of answers that are failures.", examples=[0.2])
     failure_status: int = Field(ge=400, le=599, description="HTTP status of failures.", examples=[503])
@@ -26,53 +31,83 @@ class Knobs(BaseModel):
     hang_share: Share = Field(description="Share of requests that are never answered.", examples=[0])
 
 
-class KnobsChange(BaseModel):
-    """The knobs to turn; those left out stay."""
+class LlmKnobs(PartKnobs):
+    """How the language model behaves."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    latency_seconds: float | None = Field(None, ge=0, le=LONGEST_LATENCY)
-    jitter_seconds: float | None = Field(None, ge=0, le=LONGEST_LATENCY)
-    failure_share: Share | None = None
-    failure_status: int | None = Field(None, ge=400, le=599)
-    failure_code: str | None = Field(None, pattern=r"^[a-z][a-z0-9_]{0,63}$")
-    hang_share: Share | None = None
+    token_seconds: float = Field(ge=0, le=LONGEST_TOKEN, description="Time from one token to the next.", examples=[0.005])
 
 
-class Misbehaviour:
-    """The knobs in force, and the dice."""
+class StageKnobs(BaseModel):
+    """How the stages of a call behave."""
 
-    def __init__(self, knobs: Knobs, dice: random.Random | None = None) -> None:
-        self.knobs = knobs
-        self._dice: Final = dice or random.Random()  # noqa: S311 - chance, not secrecy
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    asr: PartKnobs
+    llm: LlmKnobs
+    tts: PartKnobs
+    task: PartKnobs
+
+
+class Knobs(PartKnobs):
+    """All knobs: those of the suggestions at the top, those of a call's stages under `stages`."""
+
+    stages: StageKnobs
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> "Misbehaviour":
+    def from_settings(cls, settings: Settings) -> "Knobs":
         """As VOICE_* says."""
+        failures: dict[str, Any] = {"failure_status": settings.voice_failure_status, "failure_code": settings.voice_failure_code}
         return cls(
-            Knobs(
-                latency_seconds=settings.voice_latency_seconds,
-                jitter_seconds=settings.voice_jitter_seconds,
-                failure_share=settings.voice_failure_share,
-                failure_status=settings.voice_failure_status,
-                failure_code=settings.voice_failure_code,
-                hang_share=settings.voice_hang_share,
-            )
+            latency_seconds=settings.voice_latency_seconds,
+            jitter_seconds=settings.voice_jitter_seconds,
+            failure_share=settings.voice_failure_share,
+            hang_share=settings.voice_hang_share,
+            stages=StageKnobs(
+                asr=PartKnobs(
+                    latency_seconds=settings.voice_asr_latency_seconds,
+                    jitter_seconds=settings.voice_asr_jitter_seconds,
+                    failure_share=settings.voice_asr_failure_share,
+                    hang_share=settings.voice_asr_hang_share,
+                    **failures,
+                ),
+                llm=LlmKnobs(
+                    latency_seconds=settings.voice_llm_latency_seconds,
+                    jitter_seconds=settings.voice_llm_jitter_seconds,
+                    token_seconds=settings.voice_llm_token_seconds,
+                    failure_share=settings.voice_llm_failure_share,
+                    hang_share=settings.voice_llm_hang_share,
+                    **failures,
+                ),
+                tts=PartKnobs(
+                    latency_seconds=settings.voice_tts_latency_seconds,
+                    jitter_seconds=settings.voice_tts_jitter_seconds,
+                    failure_share=settings.voice_tts_failure_share,
+                    hang_share=settings.voice_tts_hang_share,
+                    **failures,
+                ),
+                task=PartKnobs(
+                    latency_seconds=settings.voice_task_latency_seconds,
+                    jitter_seconds=settings.voice_task_jitter_seconds,
+                    failure_share=settings.voice_task_failure_share,
+                    hang_share=settings.voice_task_hang_share,
+                    **failures,
+                ),
+            ),
+            **failures,
         )
 
-    def change(self, change: KnobsChange) -> Knobs:
-        """Turn the knobs that are given; the others stay."""
-        self.knobs = self.knobs.model_copy(update=change.model_dump(exclude_none=True))
-        return self.knobs
+    def of(self, part: Part) -> PartKnobs:
+        """Those of one part."""
+        return self if part == "suggest" else getattr(self.stages, part)
 
-    def delay(self) -> float:
-        """Seconds that the next answer takes."""
-        return self.knobs.latency_seconds + self._dice.uniform(0, self.knobs.jitter_seconds)
+    def changed(self, change: dict[str, Any]) -> "Knobs":
+        """These, with what `change` names replaced, at any depth. Raises pydantic's ValidationError for what can't be turned so."""
+        return Knobs.model_validate(_merge(self.model_dump(), change))
 
-    def hangs(self) -> bool:
-        """Whether the next request is never answered."""
-        return self._dice.random() < self.knobs.hang_share
 
-    def fails(self) -> bool:
-        """Whether the next answer is a failure."""
-        return self._dice.random() < self.knobs.failure_share
+def _merge(old: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(old)
+    for key, value in change.items():
+        before = old.get(key)
+        merged[key] = _merge(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+    return merged

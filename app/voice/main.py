@@ -2,42 +2,33 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request, Response
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Body, Depends, FastAPI, Header, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 
-from app.core import context
+from app.core.answers import answer_bad_parameters, error_answer
 from app.core.config import Settings, get_settings
 from app.core.kit import Observability, made_when_asked_for
 from app.core.logger import get_logger
 from app.core.security import bearer_matches
-from app.voice.knobs import Knobs, KnobsChange, Misbehaviour
-from app.voice.suggest import PATTERNS, RefusedError, suggest
+from app.voice.knobs import Knobs
+from app.voice.misbehaviour import CallerGoneError, Misbehaviour, RefusedError
+from app.voice.stages import stage_router
+from app.voice.suggest import suggestion_router
+
+CLIENT_CLOSED_REQUEST = 499
+"""As nginx names it; nobody receives it."""
 
 log = get_logger(__name__)
-
-
-class SuggestionsWanted(BaseModel):
-    """What the suggestions are for."""
-
-    user_id: str = Field(min_length=1, max_length=64, examples=["42"])
-    topic: str = Field(min_length=1, max_length=200, examples=["dinner"])
-    count: int = Field(3, ge=1, le=len(PATTERNS))
-
-
-class Suggestions(BaseModel):
-    """The suggestions, in no order."""
-
-    suggestions: list[str]
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application. Without settings, those of the environment."""
     settings = settings or get_settings()
     obs = Observability("voice", settings)
-    misbehaviour = Misbehaviour.from_settings(settings)
+    misbehaviour = Misbehaviour(Knobs.from_settings(settings))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -49,26 +40,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=settings.app_version,
         description="A simulated voice and suggestion service that misbehaves on request.",
         lifespan=lifespan,
+        responses={400: {"description": "A parameter is wrong."}, "default": {"description": "A failure, as the knobs ask."}},
     )
     obs.install(app)
+    app.add_exception_handler(RequestValidationError, answer_bad_parameters)
     app.add_exception_handler(RefusedError, _refused)
-    app.include_router(_suggestions(misbehaviour))
+    app.add_exception_handler(CallerGoneError, _caller_gone)
+    app.include_router(suggestion_router(misbehaviour))
+    app.include_router(stage_router(misbehaviour))
     if settings.is_trial:
         app.include_router(_admin(misbehaviour, settings))
     return app
-
-
-def _suggestions(misbehaviour: Misbehaviour) -> APIRouter:
-    router = APIRouter(tags=["suggestions"])
-
-    @router.post("/suggest")
-    async def make_suggestions(wanted: SuggestionsWanted, request: Request) -> Suggestions:
-        """Suggestions about a topic. A failure has the status and the `code` that the knobs ask for."""
-        context.bind(user_id=wanted.user_id)
-        # The body has been read, so the next message is the caller's goodbye.
-        return Suggestions(suggestions=await suggest(misbehaviour, wanted.topic, wanted.count, request.receive))
-
-    return router
 
 
 def _admin(misbehaviour: Misbehaviour, settings: Settings) -> APIRouter:
@@ -86,19 +68,25 @@ def _admin(misbehaviour: Misbehaviour, settings: Settings) -> APIRouter:
         return misbehaviour.knobs
 
     @router.patch("/knobs")
-    async def change_knobs(change: KnobsChange) -> Knobs:
-        """Turn some knobs; the others stay."""
-        knobs = misbehaviour.change(change)
-        log.warning("The knobs were changed", event="voice.knobs_changed", **change.model_dump(exclude_none=True))
-        return knobs
+    async def change_knobs(change: Annotated[dict[str, Any], Body(examples=[{"stages": {"llm": {"latency_seconds": 1.5}}}])]) -> Knobs:
+        """Turn the knobs that are given, at any depth; the others stay."""
+        try:
+            misbehaviour.knobs = misbehaviour.knobs.changed(change)
+        except ValidationError as error:
+            raise RequestValidationError(error.errors(include_url=False)) from None
+        log.warning("The knobs were changed", event="voice.knobs_changed", knobs=change)
+        return misbehaviour.knobs
 
     return router
 
 
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)  # noqa: S101 - Starlette hands over what was registered
-    body = {"detail": "Refused, as the failure settings ask.", "request_id": context.request_id(), "code": error.code}
-    return JSONResponse(body, error.status)
+    return error_answer(error.status, "Refused, as the failure settings ask.", code=error.code)
+
+
+async def _caller_gone(_: Request, __: Exception) -> Response:
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
 __getattr__ = made_when_asked_for(globals(), create_app)

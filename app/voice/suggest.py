@@ -1,12 +1,13 @@
-"""Making suggestions, after as much misbehaviour as the knobs ask for."""
+"""Suggestions, after as much misbehaviour as the knobs ask for."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Final
 
-from app.core import tracing
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+
+from app.core import context, tracing
 from app.core.logger import get_logger
-from app.voice.knobs import Misbehaviour
+from app.voice.misbehaviour import CallerGone, Misbehaviour
 
 PATTERNS: Final = (
     "Something new about {topic}",
@@ -24,26 +25,37 @@ PATTERNS: Final = (
 log = get_logger(__name__)
 
 
-class RefusedError(Exception):
-    """The service fails, as its knobs ask. `status` and `code` are what the caller gets to see."""
+class SuggestionsWanted(BaseModel):
+    """What the suggestions are for."""
 
-    def __init__(self, status: int, code: str) -> None:
-        super().__init__(code)
-        self.status: Final = status
-        self.code: Final = code
+    user_id: str = Field(min_length=1, max_length=64, examples=["42"])
+    topic: str = Field(min_length=1, max_length=200, examples=["dinner"])
+    count: int = Field(3, ge=1, le=len(PATTERNS))
 
 
-async def suggest(misbehaviour: Misbehaviour, topic: str, count: int, caller_gone: Callable[[], Awaitable[object]]) -> list[str]:
-    """`count` suggestions about a topic. Raises RefusedError, or hangs until the caller has gone, when the knobs say so."""
+class Suggestions(BaseModel):
+    """The suggestions, in no order."""
+
+    suggestions: list[str]
+
+
+def suggestion_router(misbehaviour: Misbehaviour) -> APIRouter:
+    """POST /suggest."""
+    router = APIRouter(tags=["suggestions"])
+
+    @router.post("/suggest")
+    async def make_suggestions(wanted: SuggestionsWanted, request: Request) -> Suggestions:
+        """Suggestions about a topic. A failure has the status and the `code` that the knobs ask for."""
+        context.bind(user_id=wanted.user_id)
+        # The body has been read, so the next message is the caller's goodbye.
+        return Suggestions(suggestions=await _suggest(misbehaviour, wanted.topic, wanted.count, request.receive))
+
+    return router
+
+
+async def _suggest(misbehaviour: Misbehaviour, topic: str, count: int, caller_gone: CallerGone) -> list[str]:
     with tracing.span("suggestion.compute"):
-        if misbehaviour.hangs():
-            await caller_gone()
-            return []
-        await asyncio.sleep(misbehaviour.delay())
-        if misbehaviour.fails():
-            knobs = misbehaviour.knobs
-            log.warning("Refused, as the failure settings ask", event="voice.refused", error_code=knobs.failure_code)
-            raise RefusedError(knobs.failure_status, knobs.failure_code)
+        await misbehaviour.before("suggest", caller_gone)
         found = [pattern.format(topic=topic) for pattern in PATTERNS[:count]]
     log.info("Suggestions made", event="voice.suggested", count=len(found))
     return found

@@ -68,12 +68,22 @@ async def test_the_knobs_turn_at_run_time_one_by_one(voice: httpx.AsyncClient) -
 
 
 @pytest.mark.parametrize(
-    "change", [{"failure_share": 2}, {"failure_status": 200}, {"latency_seconds": -1}, {"failure_code": "A B"}, {"speed": 1}]
+    "change",
+    [
+        {"failure_share": 2},
+        {"failure_status": 200},
+        {"latency_seconds": -1},
+        {"failure_code": "A B"},
+        {"speed": 1},
+        {"stages": {"llm": {"hang_share": 2}}},
+        [],
+        "x",
+    ],
 )
-async def test_a_knob_that_cannot_be_turned_so_changes_nothing(voice: httpx.AsyncClient, change: dict[str, Any]) -> None:
+async def test_a_knob_that_cannot_be_turned_so_changes_nothing(voice: httpx.AsyncClient, change: Any) -> None:
     """Values out of range and unknown knobs are refused."""
     before = (await voice.get("/admin/knobs")).json()
-    assert (await voice.patch("/admin/knobs", json=change)).status_code in (400, 422)
+    assert (await voice.patch("/admin/knobs", json=change)).status_code == 400
     assert (await voice.get("/admin/knobs")).json() == before
 
 
@@ -82,6 +92,16 @@ async def test_a_hanging_service_never_answers(voice: httpx.AsyncClient) -> None
     await voice.patch("/admin/knobs", json={"hang_share": 1})
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(voice.post("/suggest", json=WANTED), 0.2)
+
+
+@pytest.mark.req("ERR-07")
+@pytest.mark.parametrize("path", ["/suggest", "/asr", "/llm", "/tts", "/reserve"])
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"speech": 5, "prompt": "", "text": [], "task": "war"}', b"\xff"])
+async def test_a_body_that_cannot_be_used_is_400(voice: httpx.AsyncClient, path: str, body: bytes) -> None:
+    """In the form that the app answers too: what is wrong, and the request id; never a 422 or a 5xx."""
+    answer = await voice.post(path, content=body, headers={"Content-Type": "application/json", "X-Request-ID": "bad1"})
+    assert (answer.status_code, answer.json()["request_id"]) == (400, "bad1")
+    assert answer.json()["detail"]
 
 
 async def test_the_knobs_ask_for_the_token_where_there_is_one(tmp_path: Path, anyio_backend: str) -> None:
