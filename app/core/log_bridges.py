@@ -50,6 +50,14 @@ def _access(record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
     return f"{method} {path} {status}", {"event": "http.access", "method": str(method), "path": path, "status_code": status}
 
 
+def is_no_socket_chatter(record: logging.LogRecord) -> bool:
+    """False for what uvicorn says about each WebSocket: our own records say it without address and query string."""
+    return not isinstance(record.msg, str) or ('"WebSocket %s"' not in record.msg and record.msg not in _SOCKET_CHATTER)
+
+
+_SOCKET_CHATTER: Final = frozenset({"connection open", "connection closed", "connection rejected (%d %s)"})
+
+
 class CorrelationFilter(logging.Filter):
     """Adds `correlation_id` to standard records for foreign formatters; '-' outside of requests, so that none ever fails."""
 

@@ -8,7 +8,7 @@ import structlog
 
 from app.core import console
 from app.core.config import Settings, get_settings
-from app.core.log_bridges import PipelineHandler, to_standard_record
+from app.core.log_bridges import PipelineHandler, is_no_socket_chatter, to_standard_record
 from app.core.logger import get_logger
 from app.core.pipeline import PIPELINE
 from app.core.records import present_addresses
@@ -77,6 +77,10 @@ def _take_over_standard_logging(level: str) -> None:
         if logger.handlers or logger.propagate:  # neither: uvicorn was told to keep this one silent
             logger.handlers.clear()
             logger.propagate = True
+    # Uvicorn's WebSockets write every message into their debug records, and every client's address into others.
+    server = logging.getLogger("uvicorn.error")
+    server.setLevel(max(logging.INFO, logging.getLevelNamesMapping()[level]))
+    server.addFilter(is_no_socket_chatter)
     for name in ("httpx", "httpcore", "elastic_transport", "urllib3", "asyncio", "aiosqlite", "sqlalchemy"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)

@@ -87,6 +87,11 @@ def _run(options: argparse.Namespace, settings: Settings, workers: int) -> None:
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        ws="websockets-sansio",
+        ws_max_size=settings.websocket_max_bytes,
+        ws_ping_interval=settings.websocket_ping_seconds,
+        ws_ping_timeout=settings.websocket_ping_seconds,
+        ws_per_message_deflate=False,  # small messages: costs more memory per connection than it saves bytes
     )
 
 
