@@ -74,6 +74,11 @@ class Buffer:
         return excess
 
 
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+
+
 class Lane:
     """Brings events to one store."""
 
@@ -87,7 +92,7 @@ class Lane:
         self._buffer = Buffer(settings.analytics_queue_events)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
-        self._stopping = False
+        self._stop = asyncio.Event()
         self._failures = 0
         self._said: dict[str, float] = {}
         self._unsaid: dict[str, int] = {}
@@ -101,23 +106,23 @@ class Lane:
         self._dropped(self._buffer.put(event), "queue_full")
         waiting = len(self._buffer)
         self._length.set(waiting)
-        if waiting == self._batch and self._loop is not None:
+        if waiting >= self._batch and self._loop is not None and not self._wake.is_set():
             with suppress(RuntimeError):  # the loop is closed: the process ends
                 self._loop.call_soon_threadsafe(self._wake.set)
 
     async def run(self) -> None:
         """Store what comes, until `stop`; then what is left."""
         self._loop = asyncio.get_running_loop()
-        while not self._stopping:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._interval)
+        while not self._stop.is_set():
+            if len(self._buffer) < self._batch:
+                await _wait(self._wake, self._interval)
             self._wake.clear()
             await self._empty()
         await self._empty()
 
     def stop(self) -> None:
         """Ask `run` to store what is left and to end."""
-        self._stopping = True
+        self._stop.set()
         self._wake.set()
 
     def give_up(self) -> None:
@@ -166,16 +171,12 @@ class Lane:
         self._stored.inc(len(batch))
 
     async def _pause(self) -> None:
-        bound = LAST_PAUSE if self._stopping else min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._failures - 1, 30))
-        wait = random.uniform(bound / 2, bound)  # noqa: S311 (jitter, no secret)
-        if self._stopping:
-            await asyncio.sleep(wait)
+        """Wait before the next try: longer each time, but never long while the process ends."""
+        if self._stop.is_set():
+            await asyncio.sleep(LAST_PAUSE)
             return
-        until = time.monotonic() + wait
-        while (left := until - time.monotonic()) > 0 and not self._stopping:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), left)
-            self._wake.clear()
+        bound = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._failures - 1, 30))
+        await _wait(self._stop, random.uniform(bound / 2, bound))  # noqa: S311 (jitter, no secret)
 
     def _trouble(self, error: Exception) -> None:
         self._failures += 1

@@ -25,7 +25,9 @@ LARGEST_NUMBER: Final = 1_000_000_000
 
 _WORD: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:/-]{{0,{LONGEST_WORD - 1}}}")
 _MANY_DIGITS: Final = re.compile(r"(?:\d[./:-]?){9}")
-"""A telephone number has nine digits or more, however they are set."""
+"""A telephone number has nine digits or more, however they are set. Ids may have as many, in one run."""
+
+_GROUPED_DIGITS: Final = re.compile(r"\d[\d./:-]*[./:-]\d[\d./:-]*")
 
 _CORRELATION: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -138,9 +140,13 @@ def _clean_text(kind: PropertyType, value: Any) -> tuple[Any, str]:
     if not isinstance(value, str):
         return None, "wrong_type"
     text = value[: 4 * LONGEST_WORD]
-    if mask_text(text) != text or _is_address(text) or (kind == "word" and _MANY_DIGITS.search(text)):
+    if mask_text(text) != text or _is_address(text) or _is_telephone(kind, text):
         return None, "personal"
     return (value, "") if _WORD.fullmatch(value) else (None, "wrong_type")
+
+
+def _is_telephone(kind: PropertyType, text: str) -> bool:
+    return _MANY_DIGITS.search(text) is not None and (kind == "word" or _GROUPED_DIGITS.fullmatch(text) is not None)
 
 
 def _is_address(text: str) -> bool:
