@@ -16,7 +16,7 @@ from app.core.config import Settings
 from app.core.index_store import StoreError
 from app.core.log_cleanup import INTERRUPTED, CleanupReport, InterruptedRunError, LogCleanup, RetentionPolicy
 from app.core.logger import get_logger
-from app.core.telemetry.template import dead_prefix, events_prefix
+from app.core.telemetry.template import dead_prefix
 
 COMPONENT: Final = "cleanup"
 
@@ -110,5 +110,5 @@ def archive_of(settings: Settings) -> Archive:
 def policy_of(settings: Settings) -> RetentionPolicy:
     """Our own prefixes, and those that the settings add."""
     logs = settings.log_index_prefix
-    prefixes = dict.fromkeys((logs, events_prefix(logs), dead_prefix(logs), *settings.log_cleanup_prefixes))
+    prefixes = dict.fromkeys((logs, settings.effective_events_prefix, dead_prefix(logs), *settings.log_cleanup_prefixes))
     return RetentionPolicy(tuple(prefixes), settings.log_retention_days, settings.log_archive_days)

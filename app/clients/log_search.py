@@ -9,7 +9,7 @@ from elasticsearch import ApiError, AuthenticationException, AuthorizationExcept
 
 from app.clients.elasticsearch import connect, sign_in
 from app.core.config import Settings
-from app.core.telemetry.template import dead_prefix, events_prefix
+from app.core.telemetry.template import dead_prefix
 
 ID_FIELDS: Final = ("request_id", "client_request_id", "call_sid", "trace_id")
 MOST_RECORDS: Final = 2000
@@ -55,7 +55,7 @@ class LogSearch:
         self._url = settings.elasticsearch_url
         self._logs = f"{settings.log_index_prefix}-*"
         self._dead = f"{dead_prefix(settings.log_index_prefix)}-*"
-        self._events = f"{events_prefix(settings.log_index_prefix)}-*"
+        self._events = f"{settings.effective_events_prefix}-*"
         self._client = connect(settings.elasticsearch_url, sign_in(settings, "reader"), timeout=TIMEOUT_SECONDS)
 
     def by_ids(self, idents: Sequence[str], limit: int = MOST_RECORDS) -> Found:

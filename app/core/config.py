@@ -157,6 +157,11 @@ class Settings(
         return 0.1 if self.environment == "production" else 1.0
 
     @property
+    def effective_events_prefix(self) -> str:
+        """The prefix in force: what is set, else `events-nobet` for `logs-nobet`."""
+        return self.events_index_prefix or f"events-{self.log_index_prefix.removeprefix('logs-')}"
+
+    @property
     def error_endpoints_enabled(self) -> bool:
         """Whether /crash and /debug exist in this process."""
         return self.is_trial if self.enable_error_endpoints is None else self.enable_error_endpoints

@@ -245,7 +245,11 @@ class AnalyticsSettings(BaseModel):
     analytics_max_event_bytes: Annotated[int, Field(ge=768)] = Field(
         1024, description="Longest stored event. Properties that do not fit are left out and counted."
     )
-    events_index_prefix: str = Field("events-nobet", pattern=r"^[a-z][a-z0-9-]*$", description="Event indices are PREFIX-YYYY.MM.DD.")
+    events_index_prefix: str = Field(
+        "",
+        pattern=r"^(events-[a-z0-9-]+)?$",
+        description="Event indices are PREFIX-YYYY.MM.DD. Empty: LOG_INDEX_PREFIX with `events` in the place of `logs`.",
+    )
     events_max_body_bytes: Positive = Field(128 * 1024, description="Longest body of POST /api/events.")
     events_max_per_request: Positive = Field(100, description="Most events in one POST /api/events.")
     events_requests_per_minute: Positive = Field(

@@ -107,7 +107,7 @@ def assemble(settings: Settings, folder: Path, state: Path) -> tuple[Shipper, Bu
         ),
         BatchBuilder(
             settings.log_index_prefix,
-            events_prefix=settings.events_index_prefix,
+            events_prefix=settings.effective_events_prefix,
             most_docs=settings.shipper_batch_docs,
             most_bytes=settings.shipper_batch_bytes,
         ),

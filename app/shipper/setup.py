@@ -54,7 +54,7 @@ def templates(settings: Settings) -> dict[str, dict[str, Any]]:
     """The index templates that the stack's records need, by name."""
     prefix, dead = settings.log_index_prefix, dead_prefix(settings.log_index_prefix)
     shards, replicas = settings.elasticsearch_shards, settings.elasticsearch_replicas
-    events = settings.events_index_prefix
+    events = settings.effective_events_prefix
     return {
         prefix: index_template(prefix, shards, replicas),
         events: events_template(events, shards, replicas),

@@ -116,7 +116,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
 def files() -> dict[Path, str]:
     """Each generated file and its text."""
     prefix = str(Settings.model_fields["log_index_prefix"].default)
-    events = str(Settings.model_fields["events_index_prefix"].default)
+    events = f"events-{prefix.removeprefix('logs-')}"
     templates = {
         "logs": index_template(prefix),
         "events": events_template(events),
