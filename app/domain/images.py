@@ -24,7 +24,7 @@ Model = Literal["flux", "sdxl"]
 Size = Literal["256x256", "512x512", "1024x1024"]
 
 PICTURE: Final = (128, 128)
-BANNER: Final = (1200, 300)
+BANNER: Final = (1200, 400)
 CELLS: Final = 8
 """Cells along the shorter side of a picture."""
 

@@ -37,7 +37,7 @@ HEADERS: Final = {"UNAUTHENTICATED": {"WWW-Authenticate": "Bearer"}, "OVERLOADED
 class GraphQLRequest(BaseModel):
     """A document, and what to do with it."""
 
-    query: str = Field(max_length=LONGEST_DOCUMENT, examples=["query Home { feed(limit: 5) { posts { id title } } }"])
+    query: str = Field(min_length=1, max_length=LONGEST_DOCUMENT, examples=["query Home { feed(limit: 5) { posts { id title } } }"])
     variables: dict[str, Any] | None = Field(None, examples=[None])
     operationName: str | None = Field(  # noqa: N815 - the name that GraphQL over HTTP gives it
         None, max_length=200, description="Which operation, where the document has several.", examples=["Home"]
