@@ -81,7 +81,7 @@ def _take_over_standard_logging(level: str) -> None:
     server = logging.getLogger("uvicorn.error")
     server.setLevel(max(logging.INFO, logging.getLevelNamesMapping()[level]))
     server.addFilter(is_no_socket_chatter)
-    for name in ("httpx", "httpcore", "elastic_transport", "urllib3", "asyncio", "aiosqlite", "sqlalchemy"):
+    for name in ("httpx", "httpcore", "elastic_transport", "urllib3", "asyncio", "aiosqlite", "sqlalchemy", "websockets"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
 

@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from app.core.config import ConfigError, Settings, load_settings
 from app.core.ports import LOOPBACK, PORTS, port
@@ -66,6 +67,24 @@ def _share_metrics(settings: Settings, fallback: Path, service: str) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
+def server_options(settings: Settings) -> dict[str, Any]:
+    """What uvicorn is told, apart from what to serve where."""
+    return {
+        "loop": "uvloop",
+        "http": "httptools",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_keep_alive": KEEP_ALIVE_SECONDS,
+        "timeout_graceful_shutdown": GRACE_SECONDS,
+        "ws": "websockets-sansio",
+        "ws_max_size": settings.websocket_max_bytes,
+        "ws_ping_interval": settings.websocket_ping_seconds,
+        "ws_ping_timeout": settings.websocket_ping_seconds,
+        "ws_per_message_deflate": False,  # small messages: costs more memory per connection than it saves bytes
+    }
+
+
 def _run(options: argparse.Namespace, settings: Settings, workers: int) -> None:
     import uvicorn  # after the folder of the metrics is known: what it imports may make metrics
 
@@ -80,18 +99,7 @@ def _run(options: argparse.Namespace, settings: Settings, workers: int) -> None:
         host=options.host,
         port=options.port or port(options.service, settings.stack_port_offset),
         workers=workers if workers > 1 else None,
-        loop="uvloop",
-        http="httptools",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        ws="websockets-sansio",
-        ws_max_size=settings.websocket_max_bytes,
-        ws_ping_interval=settings.websocket_ping_seconds,
-        ws_ping_timeout=settings.websocket_ping_seconds,
-        ws_per_message_deflate=False,  # small messages: costs more memory per connection than it saves bytes
+        **server_options(settings),
     )
 
 
