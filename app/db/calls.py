@@ -1,6 +1,5 @@
 """Queries about voice calls under way. Every worker sees the same ones, and each change is one statement, so none is made twice."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, func, select, update
@@ -42,7 +41,7 @@ async def remove(session: AsyncSession, call_sid: str, user_id: str) -> Call | N
     return found
 
 
-async def remove_idle(connection: AsyncConnection, before: datetime) -> Sequence[tuple[str, datetime, datetime, int]]:
+async def remove_idle(connection: AsyncConnection, before: datetime) -> list[tuple[str, datetime, datetime, int]]:
     """End every call in which nothing has happened since `before`: id, start, last sign of life and turns of each."""
     ended = delete(Call).where(Call.active_at < before).returning(Call.call_sid, Call.started_at, Call.active_at, Call.turns)
-    return (await connection.execute(ended)).tuples().all()
+    return [(row.call_sid, row.started_at, row.active_at, row.turns) for row in await connection.execute(ended)]

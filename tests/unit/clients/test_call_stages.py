@@ -1,7 +1,7 @@
 """The client of the voice stages: time limits, circuits, and answers that are none."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
 import httpx
@@ -71,14 +71,17 @@ async def test_ids_of_call_request_and_trace_go_along() -> None:
 async def test_each_stage_has_its_time_limit(path: str, setting: str) -> None:
     """A stage that never answers ends with its own limit, while the others' limits are long."""
     stages = _stages(StageStub(broken={path: _never}), **{setting: 0.01})
-    ask = {
-        "/asr": lambda: stages.recognise("x"),
-        "/llm": lambda: _think(stages),
-        "/tts": lambda: stages.speak("x", _ignored),
-        "/reserve": lambda: stages.execute("reservation", {}),
-    }[path]
+    asks: dict[str, Awaitable[object]] = {
+        "/asr": stages.recognise("x"),
+        "/llm": _think(stages),
+        "/tts": stages.speak("x", _ignored),
+        "/reserve": stages.execute("reservation", {}),
+    }
+    for other, unasked in asks.items():
+        if other != path:
+            await unasked
     with pytest.raises(VoiceTimeoutError) as caught:
-        await ask()
+        await asks[path]
     assert caught.value.code == "timeout"
 
 
