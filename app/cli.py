@@ -95,15 +95,27 @@ def story(
 
 @app.command()
 def demo(
-    scenario: Annotated[str, typer.Option(help="Kind of traffic; an unknown one lists them.")] = "busy",
-    rate: Annotated[float | None, typer.Option(help="Requests per second. Default: the scenario's own.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="How long. Default: until Ctrl-C.")] = None,
+    name: Annotated[str, typer.Argument(metavar="[SCENARIO]", help="Kind of day; --list shows them.")] = "",
+    rate: Annotated[float | None, typer.Option(help="Visits per second, at most 100. Default: the scenario's own.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="How long, at most 60. Default: the scenario's own.")] = None,
+    list_all: Annotated[bool, typer.Option("--list", help="Show the scenarios and what to look at.")] = False,
+    scenario: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
-    """Send lifelike traffic with failures in it. Ctrl-C ends it."""
-    _talk_to(_stack())
-    from app.stack.demo import run
+    """Send lifelike traffic with failures in it. It ends by itself; Ctrl-C ends it in order."""
+    if list_all:
+        from app.stack.demo.report import listing
+        from app.stack.screen import screen, show
 
-    run(scenario, rate, minutes)
+        show(screen(), lambda console: console.print(listing()))
+        return
+    stack = _stack()
+    _talk_to(stack)
+    from app.stack.demo import run
+    from app.stack.demo.scenarios import DEFAULT
+    from app.stack.environment import demo_environment
+
+    os.environ.update(demo_environment(stack))
+    run(name or scenario or DEFAULT, rate, minutes)
 
 
 @app.command()
@@ -148,6 +160,28 @@ def archive_restore(
 ) -> None:
     """Write an archive back into an index. Never touches one that is there."""
     _own("cleanup", ["restore", name, *(["--as", target] if target else [])], mode, ["ELASTICSEARCH_ADMIN_PASSWORD"])
+
+
+@app.command("erase-user")
+def erase_user(
+    user_id: Annotated[str, typer.Argument(metavar="ID", help="The user, as `user_id` of the records has it.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would go.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    mode: ModeOption = Mode.AUTO,
+) -> None:
+    """Erase what the stores know about a user: log records, tracked events, dead letters. Close the account first."""
+    from app.stack.own_command import run_own
+
+    def run(*more: str) -> int:
+        secrets = ("ANALYTICS_KEY", "ANALYTICS_OLD_KEYS", "DATABASE_URL")
+        return run_own(_stack(), mode, "cleanup", [*more, "--", user_id], secrets, module="app.erasure")
+
+    if dry_run or not yes:
+        code = run("--dry-run")
+        if dry_run or code:
+            raise typer.Exit(code)
+        typer.confirm("Erase all of this for good?", abort=True)
+    raise typer.Exit(run())
 
 
 @app.command()
