@@ -247,7 +247,15 @@ async def _refused(client: ChatClient, document: str | bytes) -> dict[str, Any]:
 async def test_bad_documents_are_answered_without_quoting_them_and_not_for_ever(server: ChatServer) -> None:
     """No JSON, unknown types, additional or missing fields, wrong types: an error each; after a row of them 4400."""
     client = await ChatClient.open(server.url, server.token(), "bad-1")
-    bad = ["{", "[]", "7", '{"type":"who"}', '{"type":"message","id":"1"}', '{"type":"message","id":"1","text":7}', b"\xff\xfe"]
+    bad: list[str | bytes] = [
+        "{",
+        "[]",
+        "7",
+        '{"type":"who"}',
+        '{"type":"message","id":"1"}',
+        '{"type":"message","id":"1","text":7}',
+        b"\xff\xfe",
+    ]
     bad.append(json.dumps({"type": "message", "id": "no spaces", "text": TEXT}))
     bad.append(json.dumps({"type": "message", "id": "1", "text": "x" * 4001}))
     for document in bad:
