@@ -50,7 +50,7 @@ class Intake:
         return sum([await self._take_group(members, now, ends_are_sure) for members in groups.values()])
 
     async def settle(self, now: float) -> int:
-        """End what went out of sight and did not come back, now that Prometheus has been watching again for long; returns how many alerts."""
+        """End what went out of sight and did not come back; returns how many alerts. For when Prometheus has been back for long."""
         settled = 0
         async with self._store.transaction() as connection:
             query = sa.select(ALERTS.c.incident_id).where(ALERTS.c.status == UNSEEN).distinct()

@@ -97,8 +97,8 @@ class Watch:
                 "labels": {"alertname": MISSING, "service": "oncall", "env": self._settings.environment, "severity": "critical"},
                 "annotations": {
                     "summary": "The alerting chain is broken.",
-                    "description": f"No watchdog came for {self._settings.oncall_watchdog_seconds:g} s: Prometheus, Alertmanager or the way "
-                    "from them to the on-call service is broken. No alert can be trusted to arrive.",
+                    "description": f"No watchdog came for {self._settings.oncall_watchdog_seconds:g} s: Prometheus, Alertmanager or "
+                    "the way from them to the on-call service is broken. No alert can be trusted to arrive.",
                     "runbook_url": RUNBOOK,
                 },
                 "startsAt": datetime.fromtimestamp(since, UTC).isoformat(),
