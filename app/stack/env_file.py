@@ -21,6 +21,9 @@ GENERATED: Final = (
     "ELASTICSEARCH_JAEGER_PASSWORD",
     "ELASTICSEARCH_EXPORTER_PASSWORD",
     "GRAFANA_ADMIN_PASSWORD",
+    "ERROR_TRACKER_ADMIN_PASSWORD",
+    "ERROR_TRACKER_SECRET_KEY",
+    "ERROR_TRACKER_TOKEN",
     "LOG_ARCHIVE_IDENTITY",
 )
 """Secrets that nobody has to think of. Both ways to run use them."""
@@ -65,9 +68,11 @@ def _lines(names: list[str]) -> str:
 
 
 def new_secret(name: str) -> str:
-    """A random value that fits the setting: an age identity for the archives, 192 random bits for all others."""
+    """A random value that fits the setting: an age identity for archives, a token of Bugsink's form, 192 random bits for all others."""
     if name == "LOG_ARCHIVE_IDENTITY":
         return str(pyrage.x25519.Identity.generate())
+    if name == "ERROR_TRACKER_TOKEN":
+        return secrets.token_hex(20)
     return secrets.token_urlsafe(_SECRET_BYTES)
 
 

@@ -54,6 +54,15 @@ class Npm:
 
 
 @dataclass(frozen=True, slots=True)
+class Pip:
+    """Python packages pinned in `app/stack/pip/<folder>`, in an environment of their own."""
+
+    folder: str
+    version: str
+    program: str = "bin/python"
+
+
+@dataclass(frozen=True, slots=True)
 class Installed:
     """A program that is used where it is on the PATH, and otherwise left out."""
 
@@ -68,7 +77,7 @@ class Own:
     program: str = "{python}"
 
 
-Source = Apt | Maven | Go | Npm | Installed | Own
+Source = Apt | Maven | Go | Npm | Pip | Installed | Own
 
 
 @dataclass(frozen=True, slots=True)

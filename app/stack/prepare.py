@@ -16,6 +16,7 @@ from app.stack.errors import StackError
 from app.stack.files import write_private
 from app.stack.model import Component
 from app.stack.paths import CHECKOUT
+from app.stack.prepare_error_tracker import prepare_error_tracker
 from app.stack.privileges import as_ordinary_user
 from app.stack.stack import Stack
 
@@ -110,7 +111,12 @@ def _run_own(
         raise StackError(f"{what} failed: {' '.join(last)} (all of it: {log})")
 
 
-_STEPS: Final[Mapping[str, Callable[[Stack, Component, Path], None]]] = {"postgres": _postgres, "app": _app, "shipper": _shipper}
+_STEPS: Final[Mapping[str, Callable[[Stack, Component, Path], None]]] = {
+    "postgres": _postgres,
+    "app": _app,
+    "shipper": _shipper,
+    "error_tracker": prepare_error_tracker,
+}
 
 
 def _newest(home: Path) -> Path:

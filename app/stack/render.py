@@ -61,10 +61,12 @@ def smarthost(settings: Settings, inbox: str) -> str:
 
 
 def render_shared(out: Path) -> None:
-    """Files that are taken as they are: blackbox, Jaeger, Elasticsearch's roles, mail templates, Grafana's provisioning."""
+    """Files that are taken as they are: blackbox, Jaeger, Elasticsearch's roles, Bugsink, mail templates, Grafana's provisioning."""
     docker = CHECKOUT / "docker"
     for relative in ("blackbox/blackbox.yml", "jaeger/jaeger.yaml", "elasticsearch/roles.yml"):
         write_private(out / relative, (docker / relative).read_bytes())
+    for name in ("bugsink_conf.py", "provision.py"):
+        write_private(out / "error_tracker" / name, (docker / "bugsink" / name).read_bytes())
     mirror(CHECKOUT / "alertmanager" / "templates", out / "alertmanager" / "templates", "*.tmpl")
     mirror(CHECKOUT / "grafana" / "provisioning", out / "grafana" / "provisioning")
     mirror(CHECKOUT / "grafana" / "dashboards", out / "grafana" / "dashboards", "**/*.json")

@@ -1,9 +1,11 @@
 """One stack: its settings, its folders and what the component table may refer to."""
 
+import hashlib
 import os
 import shutil
 import sys
 import urllib.parse
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +49,11 @@ class Stack:
             raise KeyError(name)
         return value.get_secret_value()
 
+    @property
+    def error_key(self) -> str:
+        """The public key in the DSN of the stack's own error tracker; known before the tracker exists."""
+        return uuid.UUID(bytes=hashlib.sha256(f"dsn {self.secret('ERROR_TRACKER_SECRET_KEY')}".encode()).digest()[:16]).hex
+
     def facts(self, component: str = "", home: Path | None = None) -> dict[str, Any]:
         """What templates may name: folders, ports, settings, secrets."""
         paths = self.paths
@@ -64,6 +71,7 @@ class Stack:
             "log": paths.log,
             "port": {name: self.port(name) for name in PORTS},
             "settings": self.settings,
+            "error_key": self.error_key,
             "secret": _Secrets(self, quote=False),
             "quoted": _Secrets(self, quote=True),
         }

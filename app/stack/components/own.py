@@ -4,8 +4,11 @@ from typing import Final
 
 from app.stack.model import Component, Http, Own
 
-_WITH_JAEGER: Final = {"OTEL_EXPORTER_OTLP_ENDPOINT": "jaeger"}
-"""Without a trace store nothing is sent, rather than sent in vain."""
+_WITH_STORES: Final = {"OTEL_EXPORTER_OTLP_ENDPOINT": "jaeger", "SENTRY_DSN": "error_tracker"}
+"""Without a trace store or an error tracker nothing is sent, rather than sent in vain."""
+
+_DSN: Final = "http://{error_key}@{host}:{port[error_tracker]}/1"
+"""The stack's own error tracker. A SENTRY_DSN that somebody set wins."""
 
 _SERVE: Final = ("-m", "app.core.serve")
 
@@ -30,8 +33,9 @@ APP: Final = Component(
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://{host}:{port[otlp_http]}",
         "SPOOL_DIR": "{spool}",
         "PROMETHEUS_MULTIPROC_DIR": "{run}/metrics",
+        "SENTRY_DSN": _DSN,
     },
-    env_where=_WITH_JAEGER,
+    env_where=_WITH_STORES,
     secrets=("METRICS_TOKEN", "JWT_SECRET", "ANALYTICS_KEY", "ANALYTICS_OLD_KEYS", "SENTRY_DSN"),
     depends_on=("postgres", "redis", "voice"),
     prepare="app",
@@ -46,8 +50,8 @@ VOICE: Final = Component(
     arguments=(*_SERVE, "app.voice.main:app", "--service=voice", "--host={host}", "--port={port[voice]}", "--workers=1"),
     ports=("voice",),
     probe=Http("voice", "/health/live"),
-    env={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://{host}:{port[otlp_http]}", "SPOOL_DIR": "{spool}"},
-    env_where=_WITH_JAEGER,
+    env={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://{host}:{port[otlp_http]}", "SPOOL_DIR": "{spool}", "SENTRY_DSN": _DSN},
+    env_where=_WITH_STORES,
     secrets=("METRICS_TOKEN", "SENTRY_DSN"),
     stop_seconds=25,
 )
@@ -63,7 +67,9 @@ SHIPPER: Final = Component(
         "ELASTICSEARCH_URL": "http://{host}:{port[elasticsearch]}",
         "SPOOL_DIR": "{spool}",
         "STACK_PORT_OFFSET": "{settings.stack_port_offset}",
+        "SENTRY_DSN": _DSN,
     },
+    env_where={"SENTRY_DSN": "error_tracker"},
     secrets=("METRICS_TOKEN", "SENTRY_DSN", "ELASTICSEARCH_SHIPPER_PASSWORD"),
     depends_on=("elasticsearch",),
     outlives=("app", "voice"),  # its drain takes their last records along
@@ -83,7 +89,9 @@ CLEANUP: Final = Component(
         "SPOOL_DIR": "{spool}",
         "LOG_ARCHIVE_DIR": "{data}",
         "STACK_PORT_OFFSET": "{settings.stack_port_offset}",
+        "SENTRY_DSN": _DSN,
     },
+    env_where={"SENTRY_DSN": "error_tracker"},
     secrets=("METRICS_TOKEN", "SENTRY_DSN", "ELASTICSEARCH_CLEANUP_PASSWORD", "LOG_ARCHIVE_IDENTITY"),
     depends_on=("elasticsearch",),
     stop_seconds=20,  # a page of documents is written to its end

@@ -1,4 +1,4 @@
-"""Gets what components run from: Debian packages, Maven, Go, npm. One home folder per source, cached by version."""
+"""Gets what components run from: Debian packages, Maven, Go, npm, pip. One home folder per source, cached by version."""
 
 import importlib.util
 import shutil
@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from app.stack.install import apt, go, maven, npm
+from app.stack.install import apt, go, maven, npm, pip
 from app.stack.install.tools import go_version
-from app.stack.model import Apt, Component, Go, Installed, Maven, Npm, Own, Source
+from app.stack.model import Apt, Component, Go, Installed, Maven, Npm, Own, Pip, Source
 from app.stack.paths import CHECKOUT
 
 Report = Callable[[str], None]
@@ -28,6 +28,8 @@ def unusable(source: Source) -> str:
             return "" if go_version() >= oldest else f"go {oldest[0]}.{oldest[1]} or newer is not on the PATH"
         case Npm():
             return "" if shutil.which("npm") and shutil.which("node") else "npm and node are not on the PATH"
+        case Pip():
+            return pip.unusable()
         case Installed(program=program):
             return "" if shutil.which(program) else f"{program} is not on the PATH"
         case Own(module=module):
@@ -41,7 +43,7 @@ def home_of(source: Source, component: Component, cache: Path) -> Path:
             return apt.home(component.name, cache)
         case Maven(artifact=artifact, version=version):
             return cache / f"{artifact}-{version}"
-        case Go(version=version) | Npm(version=version):
+        case Go(version=version) | Npm(version=version) | Pip(version=version):
             return cache / f"{component.name}-{version}"
         case Installed():
             return Path("/")
@@ -66,6 +68,8 @@ def install(source: Source, component: Component, cache: Path, report: Report) -
             go.build(source, home, cache, report, nice=_POLITE if component.background else 0)
         case Npm():
             npm.install(source, home, cache, report)
+        case Pip():
+            pip.install(source, home, cache, report)
         case Installed() | Own():
             pass
     return home
