@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from app.core.config import Settings
 from app.core.settings_sections import StackSettings
 from app.stack.choose import is_available
+from app.stack.components import COMPONENTS
 from app.stack.model import Component, Own
 from app.stack.stack import Stack
 
@@ -68,7 +69,16 @@ def client_environment(stack: Stack) -> dict[str, str]:
         "GRAFANA_URL": "grafana",
         "JAEGER_URL": "jaeger_ui",
         "VOICE_URL": "voice",
+        "ERROR_TRACKER_URL": "error_tracker",
     }
     urls = {name: stack.url(port) for name, port in ports.items() if not is_choice(name, stack.explicit.get(name, ""))}
-    secrets = {name: stack.secret(name) for name in ("METRICS_TOKEN", "ELASTICSEARCH_READER_PASSWORD")}
+    secrets = {name: stack.secret(name) for name in ("METRICS_TOKEN", "ELASTICSEARCH_READER_PASSWORD", "ERROR_TRACKER_TOKEN")}
     return {**urls, **secrets, "STACK_PORT_OFFSET": str(stack.offset)}
+
+
+def demo_environment(stack: Stack) -> dict[str, str]:
+    """What `nobet demo` needs beyond other commands, to play its own troubles: the key of tokens, the database, the spool."""
+    chosen = stack.explicit.get("DATABASE_URL", "")
+    url = chosen if is_choice("DATABASE_URL", chosen) else stack.expand(COMPONENTS["app"].env["DATABASE_URL"])
+    settings = {"ENVIRONMENT": stack.settings.environment, "APP_VERSION": stack.settings.app_version}
+    return {**settings, "JWT_SECRET": stack.secret("JWT_SECRET"), "DATABASE_URL": url, "SPOOL_DIR": str(stack.paths.spool)}

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
@@ -17,6 +18,16 @@ class Colour(StrEnum):
     AUTO = "auto"
     ALWAYS = "always"
     NEVER = "never"
+
+
+def show(console: Console, draw: Callable[[Console], None]) -> None:
+    """Print what `draw` prints; into a pipe without the spaces at line ends with which tables are filled up."""
+    if console.is_terminal:
+        draw(console)
+        return
+    with console.capture() as captured:
+        draw(console)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 def screen(colour: Colour = Colour.AUTO) -> Console:

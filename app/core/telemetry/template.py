@@ -63,11 +63,6 @@ def dead_prefix(log_prefix: str) -> str:
     return f"dead-{log_prefix.removeprefix('logs-')}"
 
 
-def events_prefix(log_prefix: str) -> str:
-    """Prefix of the tracked events' indices that belong to a log prefix: `logs-nobet` has `events-nobet`."""
-    return f"events-{log_prefix.removeprefix('logs-')}"
-
-
 def dead_letter_template(prefix: str, shards: int = 1, replicas: int = 0) -> dict[str, Any]:
     """Body of the template for dead letters: why a record was refused, its raw line, and the ids by which its story finds it."""
     properties: dict[str, Any] = {

@@ -17,7 +17,7 @@ from app.clients.log_search import LARGEST_PAGE, MOST_RECORDS, LogSearch, Search
 from app.core.config import ConfigError, Settings, load_settings
 from app.core.console import inert
 from app.stack.errors import StackError
-from app.stack.screen import Colour, screen
+from app.stack.screen import Colour, screen, show
 from app.stack.story.document import as_document, to_json
 from app.stack.story.find import AROUND_MINUTES, Report, as_plain, find, span_of
 from app.stack.story.gather import UnclearIdError, tell
@@ -84,7 +84,7 @@ def _tell(wanted: Wanted, ident: str, settings: Settings, search: LogSearch) -> 
     if wanted.as_json:
         sys.stdout.buffer.write(as_document(story))
     elif story.found.records or story.found.dead_letters:
-        print_story(screen(wanted.colour), story, settings.jaeger_url, shown)
+        show(screen(wanted.colour), lambda console: print_story(console, story, settings.jaeger_url, shown))
     if story.found.records or story.found.dead_letters:
         return 0
     return _fail(
@@ -101,7 +101,7 @@ def _find(wanted: Wanted, user: str, span: tuple[float, float], search: LogSearc
     if wanted.as_json:
         sys.stdout.buffer.write(to_json(as_plain(report)))
     elif report.units:
-        _print_report(screen(wanted.colour), report)
+        show(screen(wanted.colour), lambda console: _print_report(console, report))
     if report.units:
         return 0
     return _fail(

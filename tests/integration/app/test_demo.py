@@ -17,12 +17,12 @@ from tests.support.waiting import wait_until
 
 StartService = Callable[..., Service]
 
-PLAY = "import sys\nfrom app.stack import demo\ndemo.run(sys.argv[1], rate=float(sys.argv[2]), minutes=float(sys.argv[3]))"
+PLAY = "import sys\nfrom app.stack.demo import run\nrun(sys.argv[1], rate=float(sys.argv[2]), minutes=float(sys.argv[3]))"
 
 
 def _play(folder: Path, offset: int, scenario: str, rate: float, minutes: float) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", PLAY, scenario, str(rate), str(minutes)]
-    env = bare_environment(STACK_PORT_OFFSET=str(offset))
+    env = bare_environment(STACK_PORT_OFFSET=str(offset), ENVIRONMENT="test")
     return subprocess.Popen(
         command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -33,7 +33,7 @@ def test_it_sends_lifelike_traffic_and_ends_with_ids_to_look_at(start: StartServ
     offset = free_offset()
     start("voice", port=PORTS["voice"] + offset, VOICE_LATENCY_SECONDS="0")
     app = start("app", port=PORTS["app"] + offset, VOICE_URL=local_url("voice", offset))
-    output, errors = _play(tmp_path, offset, "trouble", 60, 0.2).communicate(timeout=90)
+    output, errors = _play(tmp_path, offset, "trouble", 40, 0.25).communicate(timeout=90)
     assert errors == ""
     seen = {
         (record["endpoint"], record["status_code"]) for record in app.records() if str(record.get("event")).startswith("http.request.c")
