@@ -20,13 +20,23 @@ def _without_nul(value: str) -> str:
     return value
 
 
+def _encodable(value: SecretStr) -> SecretStr:
+    """JSON can hold halves of characters (lone surrogates), which no hash and no database takes."""
+    try:
+        value.get_secret_value().encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be valid Unicode") from None
+    return value
+
+
 UserName = Annotated[
     str,
     StringConstraints(pattern=rf"^[A-Za-z0-9._-]{{1,{NAME_CHARS}}}$", to_lower=True),
     Field(description="Letters, digits, dots, dashes, underscores; upper and lower case are the same.", examples=["ayse"]),
 ]
+Secret = Annotated[SecretStr, AfterValidator(_encodable)]
 Password = Annotated[
-    SecretStr,
+    Secret,
     Field(min_length=SHORTEST_PASSWORD, max_length=LONGEST_PASSWORD, examples=["correct horse battery staple"]),
 ]
 DisplayName = Annotated[
@@ -55,19 +65,19 @@ class Credentials(BaseModel):
     """What somebody signs in with. Any text is taken: what can't be right is wrong like any other guess."""
 
     username: str = Field(max_length=EMAIL_CHARS, examples=["ayse"])
-    password: SecretStr = Field(max_length=LONGEST_PASSWORD, examples=["correct horse battery staple"])
+    password: Secret = Field(max_length=LONGEST_PASSWORD, examples=["correct horse battery staple"])
 
 
 class RefreshRequest(BaseModel):
     """A refresh token to be exchanged."""
 
-    refresh_token: SecretStr = Field(max_length=LONGEST_TOKEN, examples=["eyJhbGciOiJIUzI1NiIs…"])
+    refresh_token: Secret = Field(max_length=LONGEST_TOKEN, examples=["eyJhbGciOiJIUzI1NiIs…"])
 
 
 class PasswordRenewal(BaseModel):
     """The present password and the next one."""
 
-    old_password: SecretStr = Field(max_length=LONGEST_PASSWORD, examples=["correct horse battery staple"])
+    old_password: Secret = Field(max_length=LONGEST_PASSWORD, examples=["correct horse battery staple"])
     new_password: Password
 
 

@@ -77,7 +77,7 @@ async def change_password(database: Database, user_id: str, session_id: str, old
 
 async def read_profile(database: Database, user_id: str) -> User | None:
     """The account of a user, or None when it is gone."""
-    number = _number(user_id)
+    number = account_number(user_id)
     if number is None:
         return None
     async with database.session() as session:
@@ -86,7 +86,7 @@ async def read_profile(database: Database, user_id: str) -> User | None:
 
 async def update_profile(database: Database, user_id: str, display_name: str, email: str | None) -> User | None:
     """Replace what users say about themselves. None when the account is gone."""
-    number = _number(user_id)
+    number = account_number(user_id)
     async with database.session() as session:
         user = await users.find(session, number) if number is not None else None
         if user is not None:
@@ -114,6 +114,6 @@ def tokens_of(settings: Settings, user_id: str, role: str, session_id: str, toke
     return SignedIn(user_id, access, refresh, int(lifetime_of(settings, "access").total_seconds()))
 
 
-def _number(user_id: str) -> int | None:
-    """Our ids are numbers; a token of another issuer may name somebody who has no account here."""
+def account_number(user_id: str) -> int | None:
+    """The number that one of our user ids is; a token of another issuer may name somebody who has no account here."""
     return int(user_id) if user_id.isascii() and user_id.isdigit() and len(user_id) < 19 else None

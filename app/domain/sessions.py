@@ -10,7 +10,7 @@ from app.core.config import Settings
 from app.core.logger import get_logger
 from app.db import users
 from app.db.engine import Database
-from app.domain.accounts import SignedIn, tokens_of
+from app.domain.accounts import SignedIn, account_number, tokens_of
 from app.domain.tokens import Claims, lifetime_of
 
 log = get_logger(__name__)
@@ -47,10 +47,11 @@ async def refresh(settings: Settings, database: Database, claims: Claims) -> Sig
 
 async def end(database: Database, claims: Claims) -> None:
     """End the session of a token: its refresh token is good no more. Ending it twice is no error."""
-    if not claims.user_id.isdigit():
+    number = account_number(claims.user_id)
+    if number is None:
         return
     async with database.session() as session:
-        await users.end_sessions(session, int(claims.user_id), datetime.now(UTC), only=claims.session)
+        await users.end_sessions(session, number, datetime.now(UTC), only=claims.session)
     log.info("Signed out", event="session.ended")
 
 
