@@ -217,7 +217,7 @@ class Recorder:
         return known
 
 
-def _ended_early(request: Request) -> dict[str, str]:
+def _ended_early(request: Request) -> dict[str, Any]:
     """Why and where a request ended that was not let run to its end; nothing for all others."""
     found = {"reason": request.reason, "error_location": request.place}
     return {name: value for name, value in found.items() if value}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.clients.circuit import CircuitBreaker, CircuitOpenError, CircuitState
+from app.clients.circuit import CircuitBreaker, CircuitOpenError
 from tests.support.asgi import sample
 
 
@@ -28,6 +28,10 @@ def breaker(clock: Clock) -> CircuitBreaker:
     return CircuitBreaker("thing", failures=3, seconds=10, clock=clock)
 
 
+def _state(breaker: CircuitBreaker) -> str:
+    return breaker.state.name
+
+
 def _fail(breaker: CircuitBreaker, times: int) -> None:
     for _ in range(times):
         breaker.enter()
@@ -40,9 +44,9 @@ def test_failures_in_a_row_open_it_and_success_starts_the_row_anew(breaker: Circ
     breaker.enter()
     breaker.succeeded()
     _fail(breaker, 2)
-    assert breaker.state is CircuitState.CLOSED
+    assert _state(breaker) == "CLOSED"
     _fail(breaker, 1)
-    assert breaker.state is CircuitState.OPEN
+    assert _state(breaker) == "OPEN"
     assert sample("circuit_breaker_state", dependency="thing") == 2
 
 
@@ -62,11 +66,11 @@ def test_after_the_pause_one_call_probes_and_its_success_closes_it(breaker: Circ
     _fail(breaker, 3)
     clock.now += 10
     breaker.enter()
-    assert breaker.state is CircuitState.HALF_OPEN
+    assert _state(breaker) == "HALF_OPEN"
     with pytest.raises(CircuitOpenError):
         breaker.enter()
     breaker.succeeded()
-    assert breaker.state is CircuitState.CLOSED
+    assert _state(breaker) == "CLOSED"
     breaker.enter()
 
 
@@ -75,7 +79,7 @@ def test_a_probe_that_fails_opens_it_again(breaker: CircuitBreaker, clock: Clock
     _fail(breaker, 3)
     clock.now += 10
     _fail(breaker, 1)
-    assert breaker.state is CircuitState.OPEN
+    assert _state(breaker) == "OPEN"
     clock.now += 9
     with pytest.raises(CircuitOpenError):
         breaker.enter()
@@ -91,4 +95,4 @@ def test_a_probe_that_is_given_up_or_never_heard_of_again_makes_room_for_another
     clock.now += 10
     breaker.enter()
     breaker.succeeded()
-    assert breaker.state is CircuitState.CLOSED
+    assert _state(breaker) == "CLOSED"
