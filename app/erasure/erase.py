@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from app.clients.user_documents import DocumentsError, UserDocuments
 from app.clients.user_rows import RowsError, UserRows
@@ -111,7 +111,7 @@ class UserEraser:
         return lambda: self._documents.delete(kind, lambda gone: self._say(f"Erasing {name} in Elasticsearch: {gone}"))
 
     def _write_down(self, result: Erasure) -> None:
-        fields = {"count": sum(result.erased.values()), "left": sum(result.left.values()), "user_ref": self._audit_ref}
+        fields: dict[str, Any] = {"count": sum(result.erased.values()), "left": sum(result.left.values()), "user_ref": self._audit_ref}
         with context.run("erasure"):
             if result.complete:
                 log.info("A user's data was erased", event="user.erased", outcome="success", **fields)

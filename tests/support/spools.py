@@ -17,10 +17,10 @@ def record(number: int, *, stamp: str = STAMP, padding: int = 0) -> bytes:
     return b'{"timestamp":"%b","level":"INFO","message":"record %d","extra":{"pad":"%b"}}' % (stamp.encode(), number, b"x" * padding)
 
 
-def write_segment(folder: Path, writer: str, sequence: int, lines: Sequence[bytes], tail: bytes = b"") -> SegmentName:
+def write_segment(folder: Path, writer: str, sequence: int, lines: Sequence[bytes], tail: bytes = b"", stream: str = "") -> SegmentName:
     """A finished segment of an hour ago; `tail` is a last piece without a newline."""
     folder.mkdir(parents=True, exist_ok=True)
-    name = SegmentName(writer, sequence, "app")
+    name = SegmentName(writer, sequence, "app", stream)
     path = folder / str(name)
     path.write_bytes(b"".join(line + b"\n" for line in lines) + tail)
     os.utime(path, (time.time() - 3600, time.time() - 3600))

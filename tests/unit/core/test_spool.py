@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from app.core import spool
-from app.core.spool import SegmentName, SpoolWriter, drop_beyond, list_segments
+from app.core.spool import EVENTS_STREAM, SegmentName, SpoolWriter, drop_beyond, list_segments
 from tests.support.waiting import wait_until
 
 RECORD = b'{"timestamp":"2026-11-22T02:15:04.123456Z","message":"%06d"}\n'
@@ -36,6 +36,11 @@ def test_segment_names_say_what_they_are_and_sort_by_age() -> None:
     assert SegmentName.parse(str(name)) == name
     assert SegmentName.parse("notes.txt") is None
     assert SegmentName.parse("app.w.xx.ndjson") is None
+    events = SegmentName("18a-1f", 12, "app", EVENTS_STREAM)
+    assert str(events) == "app.18a-1f.00000012.events.ndjson"
+    assert SegmentName.parse(str(events)) == events
+    for odd in ("app.w.00000012.other.ndjson", "app.w.00000012..ndjson", "app.w.00000012.events.events.ndjson", "app.w.events.ndjson"):
+        assert SegmentName.parse(odd) is None
     assert min(SegmentName("b", 1, "app"), SegmentName("a", 10, "app"), SegmentName("a", 9, "app")).sequence == 9
 
 

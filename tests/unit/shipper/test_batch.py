@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.core.spool import SegmentName
+from app.core.spool import EVENTS_STREAM, SegmentName
 from app.shipper.batch import Batch, BatchBuilder, daily_index, day_of, document_id
 from app.shipper.segments import SegmentQueue
 from tests.support.spools import held, record, write_segment
@@ -51,6 +51,25 @@ def test_each_line_goes_unchanged_to_the_index_of_its_day(tmp_path: Path) -> Non
     offsets = [0, len(lines[0]) + 1, len(lines[0]) + len(lines[1]) + 2]
     days = ["logs-t-2026.11.22", "logs-t-2026.11.23", "logs-t-2026.11.22"]
     assert found == {document_id(name, offset): (day, line) for offset, day, line in zip(offsets, days, lines, strict=True)}
+
+
+@pytest.mark.req("ANA-06")
+def test_tracked_events_go_unchanged_to_indices_of_their_own(tmp_path: Path) -> None:
+    """The stream of a segment names the prefix, beside log records of the same day and in the same batch."""
+    lines = [record(1), record(2, stamp="2026-11-23T00:00:00.000000Z")]
+    logs = write_segment(tmp_path, "w1", 1, lines)
+    events = write_segment(tmp_path, "w2", 1, lines, stream=EVENTS_STREAM)
+    queue = SegmentQueue(tmp_path, {})
+    queue.scan()
+    batch, _ = BatchBuilder("logs-t", events_prefix="events-t", most_docs=100, most_bytes=MEGABYTE).build(queue)
+    queue.close()
+    second = len(lines[0]) + 1
+    assert documents([batch]) == {
+        document_id(logs, 0): ("logs-t-2026.11.22", lines[0]),
+        document_id(logs, second): ("logs-t-2026.11.23", lines[1]),
+        document_id(events, 0): ("events-t-2026.11.22", lines[0]),
+        document_id(events, second): ("events-t-2026.11.23", lines[1]),
+    }
 
 
 def test_ids_are_the_same_however_the_segment_is_cut_into_batches(tmp_path: Path) -> None:
