@@ -52,13 +52,16 @@ class Service:
         # A connection of its own for each request, so that any worker may answer it.
         self._http: Final = httpx.Client(base_url=self.url, timeout=60, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
+    def command(self) -> list[str]:
+        """How it is started."""
+        command = [sys.executable, "-m", "app.core.serve", TARGETS[self._name], "--service", self._name]
+        return [*command, "--port", str(self.port), "--workers", str(self._workers)]
+
     def start(self) -> Self:
         """Start it and wait until it answers."""
-        command = [sys.executable, "-m", "app.core.serve", TARGETS[self._name], "--service", self._name]
-        command += ["--port", str(self.port), "--workers", str(self._workers)]
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
-                command,
+                self.command(),
                 cwd=self._folder,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
