@@ -60,6 +60,8 @@ class Group:
 
     name: str
     rules: tuple[Alert | Record, ...]
+    interval: str = ""
+    """Time between two evaluations, where it isn't Prometheus' own; scaled like a window."""
 
     @property
     def alerts(self) -> tuple[Alert, ...]:

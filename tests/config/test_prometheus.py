@@ -34,7 +34,7 @@ def test_the_configuration_is_valid_with_its_targets_and_rules(promtool: Path, t
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "metrics_token").write_text("token", encoding="utf-8")
     said = run(promtool, "check", "config", "--lint=all", "--lint-fatal", tmp_path / "prometheus.yml")
-    assert "6 rule files found" in said
+    assert f"{len(list((SOURCE / 'rules').glob('*.yml')))} rule files found" in said
 
 
 def test_what_the_runner_renders_is_valid(promtool: Path, tmp_path: Path) -> None:

@@ -3,11 +3,16 @@
 from typing import Final
 
 from prometheus.generator.groups.api import API
+from prometheus.generator.groups.errors import ERRORS
 from prometheus.generator.groups.host import HOST
 from prometheus.generator.groups.logs import LOGS
 from prometheus.generator.groups.meta import META
+from prometheus.generator.groups.oncall import ONCALL
 from prometheus.generator.groups.recording import RECORDING
+from prometheus.generator.groups.security import SECURITY
 from prometheus.generator.groups.stores import STORES
+from prometheus.generator.groups.uptime import UPTIME
+from prometheus.generator.groups.voice import VOICE
 from prometheus.generator.model import Group
 
-GROUPS: Final[tuple[Group, ...]] = (RECORDING, API, HOST, LOGS, STORES, META)
+GROUPS: Final[tuple[Group, ...]] = (RECORDING, API, UPTIME, VOICE, SECURITY, HOST, LOGS, ERRORS, STORES, ONCALL, META)

@@ -153,7 +153,7 @@ sum by (service, env) (
             "critical",
             """
 max by (service, env) (
-  changes(max by (service, env, instance) (process_start_time_seconds{job=~"app|voice|shipper"})[<15m>:<30s>])
+  changes(max by (service, env, instance) (process_start_time_seconds{job=~"app|voice|shipper|cleanup"})[<15m>:<30s>])
 ) > <ALERT_CRASHES>
 """,
             hold="0s",
@@ -165,7 +165,7 @@ max by (service, env) (
                 "Exit code 137 or `Killed`: memory. Anything else: the traceback is on stderr.",
                 "Started by a deploy just now? Roll back.",
             ),
-            look='process_start_time_seconds{job=~"app|voice|shipper"}',
+            look='process_start_time_seconds{job=~"app|voice|shipper|cleanup"}',
         ),
         Alert(
             "EventLoopLagHigh",

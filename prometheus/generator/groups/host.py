@@ -61,7 +61,7 @@ HOST: Final = Group(
         Alert(
             "HighMemoryUsage",
             "warning",
-            'max by (service, env, instance) (process_resident_memory_bytes{job=~"app|voice|shipper"}) > <ALERT_RSS_BYTES>',
+            'max by (service, env, instance) (process_resident_memory_bytes{job=~"app|voice|shipper|cleanup"}) > <ALERT_RSS_BYTES>',
             hold="5m",
             summary="A process uses too much memory.",
             description="A worker of {{ $labels.service }} has {{ $value | humanize1024 }}B resident.",
@@ -71,13 +71,13 @@ HOST: Final = Group(
                 "Steady: restart the service to win time, keep the graph for the ticket.",
                 "A step: which request ran then? `duration_ms` and `response_bytes` in the logs.",
             ),
-            look='process_resident_memory_bytes{job=~"app|voice|shipper"}',
+            look='process_resident_memory_bytes{job=~"app|voice|shipper|cleanup"}',
         ),
         Alert(
             "HighCpuUsage",
             "warning",
             """
-100 * sum by (service, env) (rate(process_cpu_seconds_total{job=~"app|voice|shipper"}[<5m>]))
+100 * sum by (service, env) (rate(process_cpu_seconds_total{job=~"app|voice|shipper|cleanup"}[<5m>]))
 / sum by (service, env) (process_workers > 0)
 > <ALERT_CPU_PERCENT>
 """,
@@ -90,7 +90,7 @@ HOST: Final = Group(
                 "More traffic than usual? Add workers (`WEB_CONCURRENCY`) while cores are free.",
                 "Same traffic: what was deployed? Which endpoint's time grew?",
             ),
-            look='sum by (service) (rate(process_cpu_seconds_total{job=~"app|voice|shipper"}[<5m>]))',
+            look='sum by (service) (rate(process_cpu_seconds_total{job=~"app|voice|shipper|cleanup"}[<5m>]))',
         ),
         Alert(
             "HostCpuHigh",

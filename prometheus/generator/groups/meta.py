@@ -60,6 +60,7 @@ avg by (job, service, env, instance) (avg_over_time(up{{job!="shipper"}}[<10m>])
         _absent("app", "critical"),
         _absent("shipper", "critical"),
         _absent("voice", "warning"),
+        _absent("cleanup", "warning"),
         Alert(
             "PrometheusBadConfig",
             "critical",
