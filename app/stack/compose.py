@@ -7,6 +7,7 @@ import urllib.parse
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from app.core.ports import PORTS
 from app.stack.env_file import GENERATED
 from app.stack.errors import StackError
 from app.stack.files import write_private
@@ -17,7 +18,22 @@ from app.stack.stack import Stack
 
 _INBOX: Final = "mailpit:1025"
 
-_PASSWORD_IN_CONTAINER: Final = "/run/secrets/smtp_password"  # noqa: S105 (a path)
+_SECRETS_IN_CONTAINER: Final = "/run/secrets"
+_ONCALL: Final = f"http://oncall:{PORTS['oncall']}"
+
+_GIVEN: Final = (
+    "ANALYTICS_OLD_KEYS",
+    "SMTP_PASSWORD",
+    "SENTRY_DSN",
+    "ONCALL_HEARTBEAT_URL",
+    "ONCALL_WEBHOOK_KEY",
+    "SLACK_WEBHOOK_URL",
+    "SLACK_SIGNING_SECRET",
+    "PAGERDUTY_KEY",
+    "OPSGENIE_KEY",
+    "TELEGRAM_BOT_TOKEN",
+)
+"""Secrets that nobody can generate; empty unless somebody sets them."""
 
 
 def compose_up(stack: Stack) -> None:
@@ -63,16 +79,17 @@ def prepare_files(stack: Stack) -> None:
 
 def secret_texts(stack: Stack) -> dict[str, str]:
     """Name under `secrets` in docker-compose.yml → content."""
-    plain = {name.lower(): stack.secret(name) for name in (*GENERATED, "ANALYTICS_OLD_KEYS", "SMTP_PASSWORD", "SENTRY_DSN")}
+    plain = {name.lower(): stack.secret(name) for name in (*GENERATED, *_GIVEN)}
     users = {f"elasticsearch_{name}": text for name, text in elasticsearch_user_files(stack).items()}
     postgres, redis = (urllib.parse.quote(stack.secret(name), safe="") for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD"))
     return {
         **plain,
         **users,
+        "error_tracker_key": stack.error_key,
         "database_url": f"postgresql+asyncpg://nobet:{postgres}@postgres:5432/nobet",
         "redis_url": f"redis://:{redis}@redis:6379/0",
         "alertmanager_config": render_alertmanager(
-            stack.settings, smarthost=smarthost(stack.settings, _INBOX), smtp_password_file=_PASSWORD_IN_CONTAINER
+            stack.settings, smarthost=smarthost(stack.settings, _INBOX), secrets=_SECRETS_IN_CONTAINER, oncall=_ONCALL
         ),
     }
 

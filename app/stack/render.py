@@ -22,6 +22,25 @@ _USUAL_INTERVAL_SECONDS: Final = 15.0
 _LONGEST_SCRAPE_SECONDS: Final = 10.0
 
 
+_SLACK: Final = """\
+slack_configs:
+      - api_url_file: '{url_file}'
+        send_resolved: true
+        title: '{{{{ template "nobet.subject" . }}}}'
+        text: '{{{{ template "nobet.slack" . }}}}'
+        fallback: '{{{{ template "nobet.subject" . }}}}'"""
+"""Beside the mails, where a webhook is set."""
+
+_ONCALL: Final = """\
+- name: oncall
+    webhook_configs:
+      - url: '{url}'
+        send_resolved: true
+        http_config:
+          authorization: {{credentials_file: '{token_file}'}}"""
+"""Tells people and goes on until somebody answers."""
+
+
 def render_prometheus(settings: Settings, out: Path, components: Collection[str] | None = None) -> None:
     """`prometheus/` with the interval of the settings, native targets and the token file beside it."""
     interval = settings.prometheus_scrape_interval
@@ -35,17 +54,29 @@ def render_prometheus(settings: Settings, out: Path, components: Collection[str]
     write_private(out / "secrets" / "metrics_token", settings.metrics_token.get_secret_value())
 
 
-def render_alertmanager(settings: Settings, *, smarthost: str, smtp_password_file: str) -> str:
-    """`alertmanager/alertmanager.yml.tmpl` filled in. Raises StackError for a name in it that nobody knows."""
+def render_alertmanager(settings: Settings, *, smarthost: str, secrets: str, oncall: str = "") -> str:
+    """`alertmanager/alertmanager.yml.tmpl` filled in; passwords stay in files below `secrets`.
+
+    `oncall` is the address of the on-call service; without one Alertmanager tells people itself.
+    Raises StackError for a name in the template that nobody knows.
+    """
     template = Template((CHECKOUT / "alertmanager" / "alertmanager.yml.tmpl").read_text(encoding="utf-8"))
     signed_in = bool(settings.smtp_username)
-    auth = f"smtp_auth_username: '{_quoted(settings.smtp_username)}'\n  smtp_auth_password_file: '{_quoted(smtp_password_file)}'"
+    auth = f"smtp_auth_username: '{_quoted(settings.smtp_username)}'\n  smtp_auth_password_file: '{_quoted(f'{secrets}/smtp_password')}'"
     values = {
+        "pages": "oncall" if oncall else "direct",
+        "heartbeat": "oncall" if oncall else "nobody",
+        "oncall": _ONCALL.format(url=_quoted(f"{oncall}/api/alerts"), token_file=_quoted(f"{secrets}/oncall_token"))
+        if oncall
+        else "# no on-call service",
         "smtp_smarthost": _quoted(smarthost),
         "smtp_from": _quoted(settings.alert_email_from),
         "smtp_to": _quoted(settings.alert_email_to),
         "smtp_auth": auth if signed_in else "# no sign-in: SMTP_USERNAME is empty",
         # The built-in inbox speaks no TLS; a password must not travel without.
+        "slack": _SLACK.format(url_file=_quoted(f"{secrets}/slack_webhook_url"))
+        if settings.slack_webhook_url.get_secret_value()
+        else "# no Slack: SLACK_WEBHOOK_URL is empty",
         "smtp_require_tls": "true" if signed_in else "false",
     }
     try:
@@ -65,7 +96,7 @@ def render_shared(out: Path) -> None:
     docker = CHECKOUT / "docker"
     for relative in ("blackbox/blackbox.yml", "jaeger/jaeger.yaml", "elasticsearch/roles.yml"):
         write_private(out / relative, (docker / relative).read_bytes())
-    for name in ("bugsink_conf.py", "provision.py"):
+    for name in ("nobet_bugsink.py", "provision.py"):
         write_private(out / "error_tracker" / name, (docker / "bugsink" / name).read_bytes())
     mirror(CHECKOUT / "alertmanager" / "templates", out / "alertmanager" / "templates", "*.tmpl")
     mirror(CHECKOUT / "grafana" / "provisioning", out / "grafana" / "provisioning")

@@ -1,4 +1,4 @@
-"""Bugsink's settings for the native stack. Bugsink reads this file itself; everything variable comes by environment."""
+"""Bugsink's settings. Bugsink reads this file itself; what varies comes by environment, secrets also by file (`NAME_FILE`)."""
 
 import os
 from pathlib import Path
@@ -6,12 +6,19 @@ from pathlib import Path
 from bugsink.settings.default import *  # noqa: F403
 from bugsink.settings.default import DATABASES
 
+
+
+def secret(name: str) -> str:
+    """A secret of this name, or the content of the file that `NAME_FILE` names."""
+    return os.environ.get(name) or Path(os.environ[f"{name}_FILE"]).read_text(encoding="utf-8").strip()
+
+
 _data = Path(os.environ["BUGSINK_DATA"])
 
-SECRET_KEY = os.environ["SECRET_KEY"]
+SECRET_KEY = secret("ERROR_TRACKER_SECRET_KEY")
 SENTRY_DSN = None  # it does not report its own errors anywhere
 TIME_ZONE = "UTC"
-ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
+ALLOWED_HOSTS = ["127.0.0.1", "localhost", "error-tracker"]
 
 DATABASES["default"]["NAME"] = str(_data / "bugsink.sqlite3")
 DATABASES["snappea"]["NAME"] = str(_data / "tasks.sqlite3")
