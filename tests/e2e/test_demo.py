@@ -17,8 +17,8 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 
-SECONDS = {"calm-day": 25, "evening-peak": 20, "deploy-gone-wrong": 20, "slow-llm": 25, "database-trouble": 25, "bad-night": 20}
-RATES = {"evening-peak": 12}
+SECONDS = {"calm-day": 30, "evening-peak": 20, "deploy-gone-wrong": 20, "slow-llm": 25, "database-trouble": 25, "bad-night": 20}
+RATES = {"calm-day": 4, "evening-peak": 10}
 TROUBLED = {
     "evening-peak": {"suggest"},
     "deploy-gone-wrong": set(),

@@ -34,13 +34,14 @@ class Caller:
         started = await self._sender.send("call", "POST", "/api/calls", json={}, headers=person.headers)
         if started is None or not started.is_success:
             return
-        path = f"/api/calls/{started.json()['call_sid']}"
+        sid = str(started.json()["call_sid"])
+        path = f"/api/calls/{sid}"
         for _ in range(self._dice.randint(1, MOST_TURNS)):
             if self._is_over():
                 break
             speech = {"speech": self._dice.choice(SENTENCES)}
-            await self._sender.send("call", "POST", f"{path}/turns", json=speech, headers=person.headers)
+            await self._sender.send("call", "POST", f"{path}/turns", json=speech, headers=person.headers, known_as=sid)
         if self._dice.random() < TASK_SHARE and not self._is_over():
             body = {"task": "reservation", "details": {"people": str(self._dice.randint(1, 8)), "at": "20:00"}}
-            await self._sender.send("call", "POST", f"{path}/tasks", json=body, headers=person.headers)
-        await self._sender.send("call", "POST", f"{path}/end", headers=person.headers)
+            await self._sender.send("call", "POST", f"{path}/tasks", json=body, headers=person.headers, known_as=sid)
+        await self._sender.send("call", "POST", f"{path}/end", headers=person.headers, known_as=sid)

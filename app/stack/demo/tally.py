@@ -2,11 +2,15 @@
 
 import time
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 KEPT_LATENCIES: Final = 5000
 NO_ANSWER: Final = "no answer"
+
+ALWAYS_WORTH: Final[Mapping[str, tuple[str, ...]]] = {"suggest": ("200",), "call": ("200",), "image": ("201",), "profile": ("200",)}
+"""Successes that are a story to look at: through two services, a whole call, or several calls under one id."""
 
 
 @dataclass(slots=True)
@@ -42,12 +46,12 @@ class Tally:
     def add(self, answer: Answer) -> None:
         """Count an answer, and keep the newest id of each kind worth a look."""
         self.requests += 1
-        self.classes[answer.outcome if answer.outcome == NO_ANSWER else f"{answer.outcome[0]}xx"] += 1
+        self.classes[_class_of(answer.outcome)] += 1
         self.latencies.append(answer.seconds)
         self.kinds.setdefault(answer.kind, Counter())[answer.outcome] += 1
         if not answer.intended:
             self.unintended[answer.kind, answer.outcome] += 1
-        if not answer.intended or answer.outcome[0] not in "23" or answer.kind in ("suggest", "chat", "call"):
+        if not answer.intended or answer.outcome[0] not in "23" or answer.outcome in ALWAYS_WORTH.get(answer.kind, ()):
             self.remarkable[f"{answer.kind}, {answer.outcome}"] = answer.ident
 
     @property
@@ -62,3 +66,10 @@ class Tally:
         shown = "  ".join(f"{name} {count}" for name, count in sorted(self.classes.items()))
         surprises = f"  unexpected {self.unintended.total()}" if self.unintended else ""
         return f"{self.requests} requests  {rate:.1f}/s  {shown}{surprises}  p95 {self.p95:.0f} ms  now: {self.mood}"
+
+
+def _class_of(outcome: str) -> str:
+    """`2xx` for HTTP, `ws 1000` for a WebSocket's close code."""
+    if outcome == NO_ANSWER:
+        return outcome
+    return f"{outcome[0]}xx" if len(outcome) == 3 else f"ws {outcome}"

@@ -15,8 +15,12 @@ TOPICS: Final = ("dinner", "a walk", "night trains", "bread", "jazz", "the harbo
 WORDS: Final = ("quiet", "late", "rain", "signal", "tea", "lantern", "harbour", "watch", "north", "morning", "tram", "paper")
 QUERY: Final = "query Home($limit: Int!) { feed(limit: $limit) { posts { id title } nextBefore } }"
 
-WRONG_PASSWORDS_PER_MINUTE: Final = 10
-"""Half of what the app lets one address guess, so that no real person on this machine is locked out."""
+SPARING_SECONDS: Final = 45.0
+"""Between two wrong passwords, and between two expired tokens: an ordinary day must not set off the alerts about them
+(more than 10 in 5 minutes), nor lock real people on this machine out.
+"""
+
+SPARINGLY: Final = frozenset({"wrong_password", "expired"})
 
 
 class Visits:
@@ -31,7 +35,7 @@ class Visits:
         self._own: Final[deque[tuple[int, str]]] = deque(maxlen=100)
         self._etags: Final[dict[str, str]] = {}
         self._next_page: int | None = None
-        self._guesses: Final[deque[float]] = deque(maxlen=WRONG_PASSWORDS_PER_MINUTE)
+        self._sparing: Final[dict[str, float]] = {}
         self._absent: Final[set[str]] = set()
         chatter, caller = Chatter(sender, crowd, dice, is_over), Caller(sender, crowd, dice, is_over)
         self.kinds: Final[Mapping[str, Visit]] = {
@@ -60,8 +64,12 @@ class Visits:
 
     async def visit(self, kind: str) -> None:
         """One visit; whatever comes of it is counted. A kind whose endpoint is not there is said once, and reads the feed instead."""
+        now = time.monotonic()
+        too_soon = kind in SPARINGLY and now - self._sparing.get(kind, -SPARING_SECONDS) < SPARING_SECONDS
+        if not too_soon:
+            self._sparing[kind] = now
         try:
-            await self.kinds["feed" if kind in self._absent else kind]()
+            await self.kinds["feed" if too_soon or kind in self._absent else kind]()
         except AbsentError as error:
             if kind not in self._absent:
                 self._absent.add(kind)
@@ -159,11 +167,6 @@ class Visits:
             await self._crowd.refresh(person)
 
     async def _wrong_password(self) -> None:
-        now = time.monotonic()
-        if len(self._guesses) == WRONG_PASSWORDS_PER_MINUTE and now - self._guesses[0] < 60:
-            await self._feed()
-            return
-        self._guesses.append(now)
         body = {"username": f"demo-nobody-{uuid.uuid4().hex[:8]}", "password": "not the right one"}
         await self._sender.send("wrong_password", "POST", "/api/auth/login", json=body, intended=(401,))
 
