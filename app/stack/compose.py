@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from app.core.ports import PORTS
+from app.core.ports import port
 from app.stack.env_file import GENERATED
 from app.stack.errors import StackError
 from app.stack.files import write_private
@@ -86,12 +87,19 @@ def secret_texts(stack: Stack) -> dict[str, str]:
         **plain,
         **users,
         "error_tracker_key": stack.error_key,
+        "sentry_dsn": stack.secret("SENTRY_DSN") or _own_dsn(stack),
         "database_url": f"postgresql+asyncpg://nobet:{postgres}@postgres:5432/nobet",
         "redis_url": f"redis://:{redis}@redis:6379/0",
         "alertmanager_config": render_alertmanager(
             stack.settings, smarthost=smarthost(stack.settings, _INBOX), secrets=_SECRETS_IN_CONTAINER, oncall=_ONCALL
         ),
     }
+
+
+def _own_dsn(stack: Stack) -> str:
+    """Where error events go when the profile `errors` runs the tracker: `""` when it doesn't."""
+    profiles = stack.explicit.get("COMPOSE_PROFILES", "").split(",")
+    return f"http://{stack.error_key}@error-tracker:{port('error_tracker')}/1" if "errors" in profiles else ""
 
 
 def compose_status(stack: Stack) -> list[dict[str, Any]]:

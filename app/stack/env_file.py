@@ -25,6 +25,9 @@ GENERATED: Final = (
     "ERROR_TRACKER_SECRET_KEY",
     "ERROR_TRACKER_TOKEN",
     "LOG_ARCHIVE_IDENTITY",
+    "ONCALL_TOKEN",
+    "ONCALL_PASSWORD",
+    "ONCALL_LINK_KEY",
 )
 """Secrets that nobody has to think of. Both ways to run use them."""
 

@@ -118,7 +118,7 @@ def render_all(stack: Stack, components: Collection[str], later: Collection[str]
         render_prometheus(stack.settings, etc / "prometheus", set(components) - set(later))
         write_targets(etc / LATER_TARGETS, native_targets(components, offset=stack.offset, env=stack.settings.environment))
         mail = smarthost(stack.settings, f"{LOOPBACK}:{stack.port('inbox_smtp')}")
-        alertmanager = render_alertmanager(stack.settings, smarthost=mail, smtp_password_file=str(stack.paths.secrets / "smtp_password"))
+        alertmanager = render_alertmanager(stack.settings, smarthost=mail, secrets=str(stack.paths.secrets), oncall=stack.url("oncall"))
         _write(etc / "alertmanager" / "alertmanager.yml", alertmanager)
     except FileNotFoundError as error:
         raise StackError(f"The checkout lacks {error.filename}. Restore it (`git status` shows what is missing) and run again.") from None

@@ -27,7 +27,7 @@ _ROUNDS: Final = 10
 
 def write_secret_files(stack: Stack) -> None:
     """Write one file for each secret, named like the setting in lower case, without a closing newline."""
-    for name in (*GENERATED, "SMTP_PASSWORD"):
+    for name in (*GENERATED, "SMTP_PASSWORD", "SLACK_WEBHOOK_URL"):
         write_private(stack.paths.secrets / name.lower(), stack.secret(name))
 
 

@@ -16,6 +16,7 @@ _SCRAPED: Final[dict[str, tuple[str, str]]] = {
     "app": ("app", "app"),
     "voice": ("voice", "voice"),
     "shipper": ("shipper", "shipper"),
+    "oncall": ("oncall", "oncall"),
     "cleanup": ("cleanup", "cleanup"),
     "prometheus": ("prometheus", "prometheus"),
     "alertmanager": ("alertmanager", "alertmanager"),

@@ -72,7 +72,7 @@ SHIPPER: Final = Component(
     env_where={"SENTRY_DSN": "error_tracker"},
     secrets=("METRICS_TOKEN", "SENTRY_DSN", "ELASTICSEARCH_SHIPPER_PASSWORD"),
     depends_on=("elasticsearch",),
-    outlives=("app", "voice"),  # its drain takes their last records along
+    outlives=("app", "voice", "oncall"),  # its drain takes their last records along
     prepare="shipper",
     stop_seconds=20,
 )
@@ -97,4 +97,48 @@ CLEANUP: Final = Component(
     stop_seconds=20,  # a page of documents is written to its end
 )
 
-OWN: Final = (VOICE, APP, SHIPPER, CLEANUP)
+ONCALL: Final = Component(
+    name="oncall",
+    title="On-call",
+    sources=(Own("app.oncall.main"),),
+    arguments=(*_SERVE, "app.oncall.main:app", "--service=oncall", "--host={host}", "--port={port[oncall]}", "--workers=1"),
+    ports=("oncall",),
+    probe=Http("oncall", "/health/ready"),
+    env={
+        "DATABASE_URL": "postgresql+asyncpg://nobet:{quoted[POSTGRES_PASSWORD]}@{host}:{port[postgres]}/nobet",
+        "SPOOL_DIR": "{spool}",
+        "SENTRY_DSN": _DSN,
+        "ONCALL_PUBLIC_URL": "http://{host}:{port[oncall]}",
+        "PROMETHEUS_URL": "http://{host}:{port[prometheus]}",
+        "ALERTMANAGER_URL": "http://{host}:{port[alertmanager]}",
+        "GRAFANA_URL": "http://{host}:{port[grafana]}",
+        "SMTP_SERVER": "{host}",
+        "SMTP_PORT": "{port[inbox_smtp]}",
+        "SMTP_USERNAME": "{settings.smtp_username}",
+        "ALERT_EMAIL_FROM": "{settings.alert_email_from}",
+        "ALERT_EMAIL_TO": "{settings.alert_email_to}",
+    },
+    env_where={"SENTRY_DSN": "error_tracker"},
+    secrets=(
+        "METRICS_TOKEN",
+        "SENTRY_DSN",
+        "ONCALL_DATABASE_URL",
+        "ONCALL_TOKEN",
+        "ONCALL_PASSWORD",
+        "ONCALL_LINK_KEY",
+        "ONCALL_HEARTBEAT_URL",
+        "ONCALL_WEBHOOK_KEY",
+        "SLACK_WEBHOOK_URL",
+        "SLACK_SIGNING_SECRET",
+        "PAGERDUTY_KEY",
+        "OPSGENIE_KEY",
+        "TELEGRAM_BOT_TOKEN",
+        "SMTP_PASSWORD",
+    ),
+    depends_on=("postgres",),
+    stop_seconds=25,
+    page="/",
+    login="your name / ONCALL_PASSWORD",
+)
+
+OWN: Final = (VOICE, APP, ONCALL, SHIPPER, CLEANUP)

@@ -89,7 +89,7 @@ def test_a_wrong_interval_is_one_sentence(text: str) -> None:
 def test_alertmanager_mails_to_the_inbox_without_sign_in() -> None:
     """In development mails go to the stack's own inbox, in the clear and without a password."""
     settings = load_settings()
-    config = yaml.safe_load(render_alertmanager(settings, smarthost=smarthost(settings, "127.0.0.1:2025"), smtp_password_file="/x"))
+    config = yaml.safe_load(render_alertmanager(settings, smarthost=smarthost(settings, "127.0.0.1:2025"), secrets="/x"))
     assert config["global"]["smtp_smarthost"] == "127.0.0.1:2025"
     assert config["global"]["smtp_require_tls"] is False
     assert "smtp_auth_username" not in config["global"]
@@ -98,7 +98,7 @@ def test_alertmanager_mails_to_the_inbox_without_sign_in() -> None:
 def test_alertmanager_signs_in_with_a_password_file_and_tls() -> None:
     """A real mail server gets user and password file, over TLS only; the password itself is not in the configuration."""
     settings = load_settings(smtp_server="mail.example.org", smtp_port=587, smtp_username="o'hara", smtp_password="a-real-password-1")
-    text = render_alertmanager(settings, smarthost=smarthost(settings, "unused:1"), smtp_password_file="/run/secrets/smtp_password")
+    text = render_alertmanager(settings, smarthost=smarthost(settings, "unused:1"), secrets="/run/secrets")
     found = yaml.safe_load(text)["global"]
     assert found["smtp_smarthost"] == "mail.example.org:587"
     assert found["smtp_auth_username"] == "o'hara"
