@@ -48,6 +48,8 @@ class LoginWatch:
         level = INFO if outcome == "success" else WARNING
         metrics.counter("logins_total").labels(outcome=outcome).inc()
         error_tracking.add_breadcrumb("auth", _MESSAGES[outcome], "info" if outcome == "success" else "warning")
+        if outcome == "limited":
+            error_tracking.capture_message("Too many failed logins", level="warning")
         details = {"client_ip": address_for_login(self.address, self._settings), "user_agent": self._agent or None, "reason": reason}
         known: dict[str, Any] = {name: value for name, value in details.items() if value}
         log.log(level, _MESSAGES[outcome], event="user_login", outcome=outcome, duration_ms=duration_ms, **known)

@@ -10,6 +10,7 @@ from tests.support.crashlytics_sink import CrashlyticsSink
 from tests.support.sentry_sink import SentrySink
 from tests.support.stack import RunningStack, whole_stack
 from tests.support.stores import Stores, has_jaeger
+from tests.support.users import new_user
 from tests.support.waiting import wait_until
 
 JAEGER_SECONDS = 900
@@ -48,6 +49,12 @@ def app(world: RunningStack) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=world.url("app"), timeout=30) as client:
         wait_until("the app answering", lambda: client.get("/health/ready").status_code == 200, 60)
         yield client
+
+
+@pytest.fixture
+def signed_in(app: httpx.Client) -> dict[str, str]:
+    """Headers of a user who has just registered and signed in."""
+    return new_user(app).headers
 
 
 @pytest.fixture(scope="session")
