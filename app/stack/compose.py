@@ -7,8 +7,7 @@ import urllib.parse
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from app.core.ports import PORTS
-from app.core.ports import port
+from app.core.ports import PORTS, port
 from app.stack.env_file import GENERATED
 from app.stack.errors import StackError
 from app.stack.files import write_private
@@ -97,7 +96,7 @@ def secret_texts(stack: Stack) -> dict[str, str]:
 
 
 def _own_dsn(stack: Stack) -> str:
-    """Where error events go when the profile `errors` runs the tracker: `""` when it doesn't."""
+    """Where error events go when the profile `errors` runs the tracker; empty when it does not."""
     profiles = stack.explicit.get("COMPOSE_PROFILES", "").split(",")
     return f"http://{stack.error_key}@error-tracker:{port('error_tracker')}/1" if "errors" in profiles else ""
 

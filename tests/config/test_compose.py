@@ -44,6 +44,7 @@ PUBLISHED = {
     "grafana": ["grafana"],
     "jaeger": ["jaeger_ui", "otlp_grpc", "otlp_http"],
     "mailpit": ["inbox"],
+    "error-tracker": ["error_tracker"],
 }
 """Service → its ports in app/core/ports.py that open on this machine. Databases and exporters have none."""
 
@@ -56,6 +57,7 @@ USERS = {
     "prometheus": "65534:65534",
     "alertmanager": "65534:65534",
     "redis-exporter": "59000:59000",
+    "error-tracker": "14237:14237",
 }
 """The users that the images make for themselves, which own their data folders."""
 
@@ -66,13 +68,14 @@ DATA = {
     "prometheus": "/prometheus",
     "alertmanager": "/alertmanager",
     "grafana": "/var/lib/grafana",
+    "error-tracker": "/data",
     "app": "/var/spool/nobet",
     "voice": "/var/spool/nobet",
     "shipper": "/var/spool/nobet",
     "cleanup": "/var/lib/nobet/archive",
 }
 
-TOOLS = {"postgres": "pg_isready", "redis": "redis-cli", "elasticsearch": "curl", "mailpit": "/mailpit"} | dict.fromkeys(OWN, "python")
+TOOLS = {"postgres": "pg_isready", "redis": "redis-cli", "elasticsearch": "curl", "mailpit": "/mailpit", "error-tracker": "python"} | dict.fromkeys(OWN, "python")
 """What a health check may use; the other images have wget."""
 
 
@@ -237,7 +240,7 @@ def test_secret_files_are_declared_and_named_as_they_are_read(name: str) -> None
     given = {entry if isinstance(entry, str) else entry["target"] for entry in service.get("secrets", [])}
     text = str({key: value for key, value in service.items() if key != "secrets"})
     read = set(re.findall(r"/run/secrets/([a-z_]+)", text))
-    by_rendered_config = {"smtp_password"} if name == "alertmanager" else set()
+    by_rendered_config = {"smtp_password", "slack_webhook_url"} if name == "alertmanager" else set()
     assert read | by_rendered_config == {entry for entry in given if not entry.startswith("/")}
     assert {entry if isinstance(entry, str) else entry["source"] for entry in service.get("secrets", [])} <= set(DOCUMENT["secrets"])
 
