@@ -27,6 +27,7 @@ from app.db.events import store_events
 from app.db.migrate import upgrade_trial_database
 from app.domain.calls import sweep_forgotten
 from app.domain.chat import Chat
+from app.domain.event_retention import forget_old_events
 from app.domain.login_limit import LoginLimit
 
 DESCRIPTION = """
@@ -69,6 +70,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await upgrade_trial_database(resources.database)
             async with (
                 obs.running(),
+                background(forget_old_events(resources.database, settings.events_retention_days)),
                 background(resources.chat.run()),
                 background(sweep_forgotten(resources.database, settings.call_idle_seconds)),
             ):

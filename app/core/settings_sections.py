@@ -99,8 +99,15 @@ class MetricsSettings(BaseModel):
     health_interval_seconds: Seconds = Field(30, description="Interval of the health monitor.")
     health_timeout_seconds: Seconds = Field(2, description="Time limit of a single health check.")
     health_cache_seconds: float = Field(2, ge=0, description="A health answer may be this old.")
+    health_elasticsearch_url: str = Field(
+        "", description="Elasticsearch, which the health monitor asks, without signing in, whether it answers. Empty: not checked."
+    )
     health_external_urls: Names = Field(default=[], description="External services that the health monitor checks (name=url,name=url).")
     health_required: Names = Field(default=["database", "redis"], description="Checks whose failure makes /health answer 503.")
+    probe_urls: Names = Field(
+        default=[],
+        description="Public addresses that the blackbox exporter probes (name=https://api.example.org/health/), certificate included.",
+    )
     health_disk_percent: Annotated[float, Field(gt=0, le=100)] = Field(90, description="The disk check fails above this use.")
     health_memory_percent: Annotated[float, Field(gt=0, le=100)] = Field(95, description="The memory check fails above this use.")
 
@@ -249,6 +256,9 @@ class AnalyticsSettings(BaseModel):
         "",
         pattern=r"^(events-[a-z0-9-]+)?$",
         description="Event indices are PREFIX-YYYY.MM.DD. Empty: LOG_INDEX_PREFIX with `events` in the place of `logs`.",
+    )
+    events_retention_days: Positive = Field(
+        90, description="Older tracked events are deleted from PostgreSQL; from Elasticsearch after LOG_RETENTION_DAYS."
     )
     events_max_body_bytes: Positive = Field(128 * 1024, description="Longest body of POST /api/events.")
     events_max_per_request: Positive = Field(100, description="Most events in one POST /api/events.")

@@ -1,9 +1,11 @@
-"""Stores tracked events: a batch in one transaction, each event once however often it is sent."""
+"""Stores tracked events, a batch in one transaction, each event once however often it is sent; and forgets old ones."""
 
+import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
@@ -15,6 +17,8 @@ from app.db.models import TrackedEventRow
 
 _DATA_FAULTS: Final = ("22", "23")
 """SQLSTATE classes that say that the data can't be stored, now or later."""
+
+_DELETED_AT_ONCE: Final = 5000
 
 _INSERTS: Final[dict[str, Callable[..., Any]]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
@@ -34,6 +38,18 @@ async def store_events(database: Database, events: Sequence[TrackedEvent]) -> No
         if (sqlstate(error) or "").startswith(_DATA_FAULTS):
             raise RejectedError(str(error.orig)) from None
         raise
+
+
+async def delete_before(database: Database, moment: dt.datetime) -> int:
+    """Delete the events that are older, a bounded number at a time so that nobody waits for it; returns how many went."""
+    gone = 0
+    while True:
+        async with database.connection() as connection:
+            oldest = select(TrackedEventRow.id).where(TrackedEventRow.timestamp < moment).limit(_DELETED_AT_ONCE)
+            went = (await connection.execute(delete(TrackedEventRow).where(TrackedEventRow.id.in_(oldest)))).rowcount
+        gone += went
+        if went < _DELETED_AT_ONCE:
+            return gone
 
 
 def _row(event: TrackedEvent) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The table of tracked events, on SQLite. The same on PostgreSQL is in tests/integration/analytics."""
 
+import dataclasses
 import datetime as dt
 from uuid import UUID
 
@@ -8,8 +9,9 @@ from sqlalchemy import select, text
 
 from app.core.analytics_lane import RejectedError
 from app.db.engine import Database
-from app.db.events import store_events
+from app.db.events import delete_before, store_events
 from app.db.models import TrackedEventRow
+from app.domain.event_retention import forget_once
 from tests.support.tracked import make_event
 
 pytestmark = [pytest.mark.anyio, pytest.mark.req("ANA-01", "ANA-06")]
@@ -62,3 +64,14 @@ async def test_a_missing_table_is_worth_another_try(database: Database) -> None:
     with pytest.raises(Exception) as caught:
         await store_events(database, [make_event()])
     assert not isinstance(caught.value, RejectedError)
+
+
+@pytest.mark.req("RET-10")
+async def test_old_events_are_forgotten_and_others_stay(database: Database) -> None:
+    """Older than EVENTS_RETENTION_DAYS goes, in pieces; what is younger stays, and the record says how many went."""
+    now = dt.datetime.now(dt.UTC)
+    old, young = ([dataclasses.replace(make_event(), time=now - dt.timedelta(days=days)) for _ in range(3)] for days in (91, 89))
+    await store_events(database, old + young)
+    await forget_once(database, 90)
+    assert {row.id for row in await _rows(database)} == {UUID(event.id) for event in young}
+    assert await delete_before(database, now) == 3
