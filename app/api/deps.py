@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 
+from app.api import records
 from app.api.auth_failures import TokenFailure, TokenMissingError, report_token_failure
 from app.clients.cache import FeedCache
 from app.clients.calls import CallStages
@@ -102,6 +103,7 @@ async def _claims_or_none(request: Request, settings: SettingsDep, _documented: 
     except (TokenExpiredError, TokenInvalidError) as error:
         raise _refused(request, error) from None
     context.bind(user_id=claims.user_id)
+    records.token_accepted()
     error_tracking.set_tag("user_role", claims.role)
     return claims
 

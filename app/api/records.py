@@ -12,6 +12,11 @@ def acting_user(user_id: str) -> str:
     return user_id
 
 
+def token_accepted() -> None:
+    """The token was checked and is good; who it is stands in this record and all later ones."""
+    log.debug("Token accepted", event="token.accepted")
+
+
 def feed_requested(limit: int) -> None:
     """The feed is about to be read."""
     log.info("Feed requested", event="feed.requested", count=limit)

@@ -44,13 +44,15 @@ class Database:
         DatabaseBusyError when none gets free in time, and the driver's own error
         when the database can't be reached.
         """
-        async with self._sessions.begin() as session:
+        async with self._sessions() as session:
             with self._queries.connecting():
                 try:
                     await session.connection()
                 except PoolTimeout as error:
                     raise DatabaseBusyError("No database connection got free in time") from error
             yield session
+            with self._queries.committing():
+                await session.commit()
 
     async def ping(self) -> None:
         """A trivial query over the pool. Raises when it fails; leaves the log and the metrics of queries alone."""

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, Final
 
@@ -24,7 +25,11 @@ OPERATIONS: Final = frozenset({"select", "insert", "update", "delete"})
 PROBE: Final = "nobet_probe"
 """Execution option of a connection whose queries are no part of the work: health checks and migrations tell how they went."""
 
+COMMIT: Final = "commit"
+"""Operation of the records about the end of a transaction."""
+
 log = get_logger(__name__)
+_committing: Final[ContextVar[bool]] = ContextVar("nobet_committing", default=False)
 
 
 class QueryObserver:
@@ -60,6 +65,19 @@ class QueryObserver:
             )
             raise
 
+    @contextmanager
+    def committing(self) -> Iterator[None]:
+        """Around a commit: it is no statement, so the engine says neither that it failed nor that it took long."""
+        started = time.perf_counter()
+        token = _committing.set(True)
+        try:
+            yield
+        finally:
+            _committing.reset(token)
+        duration_ms = _milliseconds(started)
+        if duration_ms > self._slow_ms:
+            log.warning("A commit was slow", event="db.query.slow", slow=True, operation=COMMIT, duration_ms=duration_ms)
+
     def _before(self, _connection: Any, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool) -> None:
         context.nobet_query = None if context.execution_options.get(PROBE) else _Query(statement)
 
@@ -93,7 +111,8 @@ class QueryObserver:
         if failure.connection is not None and failure.connection.get_execution_options().get(PROBE):
             return
         query: _Query = getattr(failure.execution_context, "nobet_query", None) or _Query(failure.statement or "")
-        fields: dict[str, Any] = {"operation": query.operation, "statement": query.statement or None, "duration_ms": query.milliseconds}
+        operation = COMMIT if _committing.get() and not query.statement else query.operation
+        fields: dict[str, Any] = {"operation": operation, "statement": query.statement or None, "duration_ms": query.milliseconds}
         if isinstance(error, asyncio.CancelledError):
             self._finish(query, "cancelled")
             log.debug("A query was given up, because its request ended", event="db.query", outcome="cancelled", **fields)
@@ -101,7 +120,7 @@ class QueryObserver:
         self._finish(query, "failure", error)
         error_tracking.add_breadcrumb("query", query.statement, "error")
         log.error(
-            "A query failed",
+            "A commit failed" if operation == COMMIT else "A query failed",
             event="db.query.failed",
             reason="timeout" if _timed_out(error) else "error",
             error_code=sqlstate(error),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app.core import metrics
 from app.core.config import Settings
@@ -136,3 +136,41 @@ async def test_the_gauges_follow_the_pool(database: Database) -> None:
     assert _value("db_pool_connections", state="idle") == 1
     await database.close()
     assert _value("db_pool_connections", state="idle") == 0
+
+
+@pytest.mark.req("DBQ-03", "LOG-23", "J-15")
+async def test_a_commit_that_fails_is_told_apart_from_a_query(database: Database, tmp_path: Path) -> None:
+    """One ERROR record whose operation is `commit`; the exception goes on to the caller."""
+    async with database.session() as session:
+        await session.execute(text("CREATE TABLE parents (id INTEGER PRIMARY KEY)"))
+        await session.execute(text("CREATE TABLE children (parent INTEGER REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED)"))
+
+    async def orphan() -> None:
+        async with database.session() as session:
+            raw = await (await session.connection()).get_raw_connection()
+            assert raw.driver_connection is not None
+            await raw.driver_connection.rollback()
+            await raw.driver_connection.execute("PRAGMA foreign_keys = ON")
+            await session.execute(text("INSERT INTO children VALUES (4711)"))
+
+    with pytest.raises(IntegrityError):
+        await orphan()
+    (failed,) = [record for record in _queries(tmp_path) if record["event"] == "db.query.failed"]
+    assert (failed["level"], failed["operation"], failed["message"]) == ("ERROR", "commit", "A commit failed")
+    assert "statement" not in failed
+
+
+@pytest.mark.req("DBQ-06", "J-15")
+async def test_a_commit_that_takes_long_is_flagged(settings: Settings, tmp_path: Path, anyio_backend: str) -> None:
+    """A WARNING with `slow` and the operation `commit`; quick ones leave nothing."""
+    quick = Database(settings)
+    async with quick.session() as session:
+        await session.execute(text("SELECT 1"))
+    assert [record.get("operation") for record in _queries(tmp_path)] == ["select"]
+    await quick.close()
+    slow = Database(settings.model_copy(update={"database_slow_query_ms": -1}))
+    async with slow.session():
+        pass
+    (record,) = [found for found in _queries(tmp_path) if found["event"] == "db.query.slow"]
+    assert (record["level"], record["slow"], record["operation"]) == ("WARNING", True, "commit")
+    await slow.close()
