@@ -92,6 +92,7 @@ class Settings(
         "metrics_disabled_groups",
         "health_external_urls",
         "health_required",
+        "probe_urls",
         "cors_origins",
         "log_cleanup_prefixes",
         "sentry_always_send",
@@ -101,7 +102,7 @@ class Settings(
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
-    @field_validator("health_external_urls")
+    @field_validator("health_external_urls", "probe_urls")
     @classmethod
     def _named_urls(cls, value: list[str]) -> list[str]:
         for entry in value:

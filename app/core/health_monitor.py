@@ -2,15 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-import httpx
-import psutil
-
 from app.core import context, metrics
 from app.core.config import Settings
+from app.core.health_checks import Check, built_in_checks
 from app.core.logger import get_logger
 from app.core.masking import mask_text
 from app.core.records import printable
@@ -18,9 +15,6 @@ from app.core.records import printable
 OK: Final = "ok"
 UNAVAILABLE: Final = "error: unavailable"
 """What outsiders see of a failed check: nothing about hosts, users or drivers."""
-
-Check = Callable[[], Awaitable[None]]
-"""Raises when the dependency doesn't work; must give back the connection that it used."""
 
 log = get_logger(__name__)
 
@@ -69,11 +63,8 @@ class HealthMonitor:
         self._states: dict[str, bool] = {}
         self._report: HealthReport | None = None
         self._lock = asyncio.Lock()
-        self.register("disk", self._check_disk)
-        self.register("memory", self._check_memory)
-        for entry in settings.health_external_urls:
-            name, _, url = entry.partition("=")
-            self.register(name, _url_check(url, settings.health_timeout_seconds))
+        for name, check in built_in_checks(settings).items():
+            self.register(name, check)
 
     def register(self, name: str, check: Check) -> None:
         """Add a check; HEALTH_REQUIRED decides whether its failure makes the service unhealthy."""
@@ -119,6 +110,7 @@ class HealthMonitor:
         if result.passed != before and not (before is None and result.passed):
             say = log.info if result.passed else log.warning
             outcome = "recovered" if result.passed else "failed"
+            metrics.counter("dependency_changes_total").labels(result.name, outcome).inc()
             say(
                 f"Dependency {result.name} {outcome}",
                 event="health.changed",
@@ -126,26 +118,3 @@ class HealthMonitor:
                 outcome=outcome,
                 error_message=result.error,
             )
-
-    async def _check_disk(self) -> None:
-        folder = self._settings.spool_dir
-        used = psutil.disk_usage(str(folder) if folder and folder.exists() else "/").percent
-        if used > self._settings.health_disk_percent:
-            limit = self._settings.health_disk_percent
-            raise RuntimeError(f"{used:.0f} % of the disk is in use, the limit is {limit:g} %")
-
-    async def _check_memory(self) -> None:
-        used = psutil.virtual_memory().percent
-        if used > self._settings.health_memory_percent:
-            limit = self._settings.health_memory_percent
-            raise RuntimeError(f"{used:.0f} % of the memory is in use, the limit is {limit:g} %")
-
-
-def _url_check(url: str, seconds: float) -> Check:
-    async def check() -> None:
-        async with httpx.AsyncClient(timeout=seconds, follow_redirects=False) as client:
-            answer = await client.get(url)
-        if answer.status_code >= 500:
-            raise RuntimeError(f"answered {answer.status_code}")
-
-    return check

@@ -57,6 +57,19 @@ class LogSettings(BaseModel):
     )
     log_max_field_chars: Positive = Field(8192, description="Longer values are cut, with a mark that says how much is missing.")
     log_max_record_bytes: Positive = Field(65536, description="Longest record. What does not fit is cut field by field.")
+    log_flood_limit: int = Field(
+        1000,
+        ge=0,
+        description="A process writes the same record about so often in a window, then counts what it leaves out. "
+        "ERROR and above are always written. 0: no limit.",
+    )
+    log_flood_window_seconds: Seconds = Field(10, description="Length of that window.")
+    log_sample_rate: Share = Field(
+        1.0, description="Share of requests, decided by their id, whose DEBUG and INFO records are written. WARNING and above always are."
+    )
+    log_sample_slow_ms: Positive = Field(
+        1000, description="A request outside the sample keeps its last record when it took this long, or ended with 400 or above."
+    )
     log_index_prefix: str = Field("logs-nobet", pattern=r"^[a-z][a-z0-9-]*$", description="Log indices are PREFIX-YYYY.MM.DD.")
 
 
@@ -248,7 +261,7 @@ class AnalyticsSettings(BaseModel):
         10_000, description="Most events that wait for each store in one process. Beyond it the least important are dropped and counted."
     )
     analytics_store_timeout_seconds: Seconds = Field(5, description="Time limit of storing a batch.")
-    analytics_shutdown_seconds: float = Field(5, ge=0, description="Time that a stopping process takes to store what is waiting.")
+    analytics_shutdown_seconds: float = Field(3, ge=0, description="Time that a stopping process takes to store what is waiting.")
     analytics_max_event_bytes: Annotated[int, Field(ge=768)] = Field(
         1024, description="Longest stored event. Properties that do not fit are left out and counted."
     )
@@ -335,7 +348,9 @@ class TraceSettings(BaseModel):
         0.0,
         description="Share of requests sent as performance transactions, decided by request id. Traces go to Jaeger, so off.",
     )
-    sentry_profiles_sample_rate: Share = Field(0.0, description="Share of the processes whose transactions are profiled: 1.0 profiles all of them.")
+    sentry_profiles_sample_rate: Share = Field(
+        0.0, description="Share of the processes whose transactions are profiled: 1.0 profiles all of them."
+    )
     sentry_send_default_pii: bool = Field(
         False, description="Send user name and e-mail with error events, besides the id. Personal data: mind the law."
     )
@@ -351,17 +366,22 @@ class OncallSettings(BaseModel):
     )
     oncall_database_url: SecretStr = Field(SecretStr(""), description="Database of the incidents. Empty: DATABASE_URL.")
     oncall_public_url: str = Field(local_url("oncall"), description="Address of the on-call page, as people reach it from their phones.")
-    oncall_token: SecretStr = Field(SecretStr(""), description="Bearer token with which Alertmanager and scripts talk to the on-call service.")
+    oncall_token: SecretStr = Field(
+        SecretStr(""), description="Bearer token with which Alertmanager and scripts talk to the on-call service."
+    )
     oncall_password: SecretStr = Field(SecretStr(""), description="Password of the on-call page.")
     oncall_link_key: SecretStr = Field(SecretStr(""), description="Key that signs acknowledge links and sessions.")
     oncall_watchdog_seconds: float = Field(
         300, ge=0, description="The watchdog alert must come at least this often, else the chain itself is an incident. 0: not watched."
     )
     oncall_heartbeat_url: SecretStr = Field(
-        SecretStr(""), description="Address outside of this machine that is asked once a minute while all is well (healthchecks.io or alike)."
+        SecretStr(""),
+        description="Address outside of this machine that is asked once a minute while all is well (healthchecks.io or alike).",
     )
     slack_webhook_url: SecretStr = Field(SecretStr(""), description="Incoming webhook of Slack. Empty: off.")
-    slack_signing_secret: SecretStr = Field(SecretStr(""), description="Signing secret of the Slack app; turns its buttons on. Empty: links.")
+    slack_signing_secret: SecretStr = Field(
+        SecretStr(""), description="Signing secret of the Slack app; turns its buttons on. Empty: links."
+    )
     pagerduty_key: SecretStr = Field(SecretStr(""), description="Integration key of PagerDuty (Events API v2).")
     pagerduty_url: str = Field("https://events.pagerduty.com/v2/enqueue", description="Where PagerDuty takes events.")
     opsgenie_key: SecretStr = Field(SecretStr(""), description="API key of Opsgenie.")

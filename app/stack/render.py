@@ -50,7 +50,9 @@ def render_prometheus(settings: Settings, out: Path, components: Collection[str]
     config = re.sub(r"^(  scrape_timeout:) \S+", rf"\1 {timeout}", config, flags=re.MULTILINE)
     write_private(out / "prometheus.yml", config)
     _render_rules(settings, out / "rules")
-    write_targets(out / "targets", native_targets(components, offset=settings.stack_port_offset, env=settings.environment))
+    write_targets(
+        out / "targets", native_targets(components, offset=settings.stack_port_offset, env=settings.environment, urls=settings.probe_urls)
+    )
     write_private(out / "secrets" / "metrics_token", settings.metrics_token.get_secret_value())
 
 

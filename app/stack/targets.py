@@ -4,7 +4,8 @@
 offset; `python -m app.stack.targets` writes it again.
 """
 
-from collections.abc import Callable, Collection
+import json
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +35,7 @@ _PROBED: Final[tuple[tuple[str, str, str, str, str], ...]] = (
     ("app", "app", "/health/live", "live", "http_2xx"),
     ("app", "app", "/health/", "health", "http_2xx"),
     ("voice", "voice", "/health/live", "live", "http_2xx"),
+    ("voice", "voice", "/health/", "health", "http_2xx"),
     ("elasticsearch", "elasticsearch", "/_cluster/health", "answers", "http_answers"),
     ("prometheus", "prometheus", "/-/ready", "ready", "http_2xx"),
     ("alertmanager", "alertmanager", "/-/ready", "ready", "http_2xx"),
@@ -46,8 +48,13 @@ _PROBED: Final[tuple[tuple[str, str, str, str, str], ...]] = (
 _NOTE: Final = "# Made by `python -m app.stack.targets`; edit the tables there.\n"
 
 
-def native_targets(components: Collection[str] | None = None, *, offset: int = 0, env: str = "development") -> dict[str, str]:
-    """File name → YAML for each job. Only `components` are targets (None: all); a job without any gets an empty list."""
+def native_targets(
+    components: Collection[str] | None = None, *, offset: int = 0, env: str = "development", urls: Sequence[str] = ()
+) -> dict[str, str]:
+    """File name → YAML for each job. Only `components` are targets (None: all); a job without any gets an empty list.
+
+    `urls` are further addresses to probe, as name=url.
+    """
 
     def present(component: str) -> bool:
         return components is None or component in components
@@ -56,7 +63,11 @@ def native_targets(components: Collection[str] | None = None, *, offset: int = 0
         return f"{LOOPBACK}:{port(name, offset)}"
 
     files = {job: _scrape(job, address(name), env) if present(component) else "[]\n" for job, (component, name) in _SCRAPED.items()}
-    files["blackbox-http"] = _probes(present, address, env)
+    probes = [
+        (f"http://{address(name)}{path}", name_of, asked, module) for name_of, name, path, asked, module in _PROBED if present(name_of)
+    ]
+    probes += [(url, name, "public", "http_2xx") for name, _, url in (entry.partition("=") for entry in urls)]
+    files["blackbox-http"] = "".join(_probe(*probe, address("blackbox"), env) for probe in probes) or "[]\n"
     return {f"{job}.yml": _NOTE + text for job, text in files.items()}
 
 
@@ -73,15 +84,11 @@ def _scrape(job: str, address: str, env: str) -> str:
     return f'- targets: ["{address}"]\n  labels: {{service: {job}, env: {env}}}\n'
 
 
-def _probes(present: Callable[[str], bool], address: Callable[[str], str], env: str) -> str:
-    entries = [
-        f'- targets: ["http://{address(name)}{path}"]\n'
-        f"  labels: {{service: {component}, env: {env}, probe: {asked}, __param_module: {module}, "
-        f'__blackbox_address: "{address("blackbox")}"}}\n'
-        for component, name, path, asked, module in _PROBED
-        if present(component)
-    ]
-    return "".join(entries) or "[]\n"
+def _probe(url: str, service: str, asked: str, module: str, prober: str, env: str) -> str:
+    return (
+        f"- targets: [{json.dumps(url)}]\n"
+        f'  labels: {{service: {service}, env: {env}, probe: {asked}, __param_module: {module}, __blackbox_address: "{prober}"}}\n'
+    )
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from app.stack.render import render_alertmanager, smarthost
 from tests.config.files import alerts, run
 from tests.config.smtp_inbox import SmtpInbox
 from tests.support.processes import CHECKOUT, free_port
+from tests.support.slack_catcher import SlackCatcher
 from tests.support.waiting import wait_until
 
 RUNBOOK = "https://github.com/nobet-stack/nobet/blob/main/docs/runbook.md#apidown"
@@ -24,9 +25,9 @@ DASHBOARD = "http://127.0.0.1:3000/d/nobet-api-performance?var-service=app&var-e
 STARTED = datetime.now(UTC) - timedelta(minutes=3, seconds=12)
 
 
-def _config(folder: Path, inbox: str = "127.0.0.1:1025", **settings: Any) -> Path:
+def _config(folder: Path, inbox: str = "127.0.0.1:1025", secrets: str = "/run/secrets", **settings: Any) -> Path:
     chosen = load_settings(**settings)
-    text = render_alertmanager(chosen, smarthost=smarthost(chosen, inbox), smtp_password_file="/run/secrets/smtp_password")
+    text = render_alertmanager(chosen, smarthost=smarthost(chosen, inbox), secrets=secrets)
     path = folder / "alertmanager.yml"
     path.write_text(text, encoding="utf-8")
     shutil.copytree(CHECKOUT / "alertmanager" / "templates", folder / "templates", dirs_exist_ok=True)
@@ -38,7 +39,7 @@ def _config(folder: Path, inbox: str = "127.0.0.1:1025", **settings: Any) -> Pat
 def test_the_rendered_configuration_is_valid(amtool: Path, tmp_path: Path, user: str) -> None:
     """Amtool accepts it, with and without sign-in, and with quotes in a name."""
     said = run(amtool, "check-config", _config(tmp_path, smtp_username=user, smtp_server="smtp.example.com", smtp_port=587))
-    assert "1 templates" in said
+    assert "2 templates" in said
 
 
 @pytest.mark.req("ALD-01", "ALD-15", "ACC-07")
@@ -48,6 +49,18 @@ def test_passwords_stay_in_their_file_and_travel_encrypted(tmp_path: Path) -> No
     assert "hunter2" not in text
     assert "smtp_auth_password_file: '/run/secrets/smtp_password'" in text
     assert "smtp_require_tls: true" in text
+
+
+@pytest.mark.req("ALD-02", "ALD-13", "ALD-15", "ACC-07")
+def test_slack_is_there_when_it_has_an_address_which_stays_in_its_file(amtool: Path, tmp_path: Path) -> None:
+    """The configuration names the file; without an address there is no Slack, and mails are as before."""
+    text = _config(tmp_path, slack_webhook_url="https://hooks.example.com/secret-path").read_text(encoding="utf-8")
+    assert "secret-path" not in text
+    assert "api_url_file: '/run/secrets/slack_webhook_url'" in text
+    run(amtool, "check-config", tmp_path / "alertmanager.yml")
+    without = _config(tmp_path).read_text(encoding="utf-8")
+    assert "slack_configs" not in without
+    assert "email_configs" in without
 
 
 @pytest.mark.req("ALR-14", "ALR-16")
@@ -74,13 +87,15 @@ def test_inhibition_names_only_alerts_that_exist(tmp_path: Path) -> None:
 
 
 class Watch:
-    """A real Alertmanager with the rendered configuration, hurried, that mails to an inbox of its own."""
+    """A real Alertmanager with the rendered configuration, hurried, that mails to an inbox and writes to a Slack of its own."""
 
-    def __init__(self, program: Path, folder: Path, inbox: SmtpInbox) -> None:
+    def __init__(self, program: Path, folder: Path, inbox: SmtpInbox, slack: SlackCatcher) -> None:
         self.inbox = inbox
+        self.slack = slack
         self.url = f"http://127.0.0.1:{free_port()}"
         self._folder = folder
-        config = _config(folder, inbox=f"127.0.0.1:{inbox.port}")
+        (folder / "slack_webhook_url").write_text(slack.url, encoding="utf-8")
+        config = _config(folder, inbox=f"127.0.0.1:{inbox.port}", secrets=str(folder), slack_webhook_url=slack.url)
         text = config.read_text(encoding="utf-8")
         text = re.sub(r"group_wait: \S+", "group_wait: 2s", text)
         config.write_text(re.sub(r"group_interval: \S+", "group_interval: 1s", text), encoding="utf-8")
@@ -127,7 +142,7 @@ class Watch:
 @pytest.fixture
 def watch(alertmanager: Path, tmp_path: Path) -> Iterator[Watch]:
     """A running Alertmanager with an inbox."""
-    with SmtpInbox() as inbox, Watch(alertmanager, tmp_path, inbox) as running:
+    with SmtpInbox() as inbox, SlackCatcher() as slack, Watch(alertmanager, tmp_path, inbox, slack) as running:
         yield running
 
 
@@ -173,6 +188,29 @@ def test_a_page_arrives_as_a_mail_and_its_end_too(watch: Watch) -> None:
     assert "It lasted 3m12s" in _text(end, "plain")
 
 
+@pytest.mark.req("ALD-02", "ALD-12", "ALD-14")
+def test_slack_is_told_what_fires_and_when_it_is_over(watch: Watch) -> None:
+    """Rule, severity, service, how bad, since when, what to do; then that it is resolved, and after how long."""
+    watch.post(_alert("HighTaskFailureRate", "warning", task="reservation"))
+    wait_until("a message in Slack", lambda: watch.slack.about("HighTaskFailureRate"), 20)
+    (message,) = watch.slack.about("HighTaskFailureRate")
+    for wanted in ("[WARNING]", "app (development)", "No probe of app", "task: reservation", STARTED.strftime("%H:%M:%S UTC"), RUNBOOK):
+        assert wanted in message
+    watch.post(_alert("HighTaskFailureRate", "warning", task="reservation", ended=True))
+    wait_until("the end in Slack", lambda: watch.slack.about("[RESOLVED after 3m12s] HighTaskFailureRate"), 20)
+
+
+@pytest.mark.req("ALD-11", "ALD-15")
+def test_a_slack_that_refuses_does_not_stop_the_mail(watch: Watch) -> None:
+    """The other channel is used; the address, which is a secret, is not in the log."""
+    watch.slack.status = 404
+    watch.post(_alert("ApiDown"))
+    watch.mail("ApiDown")
+    assert watch.slack.messages == []
+    wait_until("the failure being logged", lambda: "slack" in watch.log.read_text(encoding="utf-8"), 20)
+    assert "secret-path" not in watch.log.read_text(encoding="utf-8")
+
+
 def test_turkish_letters_survive_in_subject_and_body(watch: Watch) -> None:
     """What is written in Turkish is read in Turkish."""
     watch.post(_alert("SlowResponse", "warning", service="ses-çözücü", env="üretim", endpoint="/öneri/{kullanıcı}"))
@@ -213,12 +251,15 @@ def test_heartbeat_and_information_are_not_mailed(watch: Watch) -> None:
         (_alert("ResponseTimeCritical", endpoint="/feed"), _alert("SlowResponse", "warning", endpoint="/feed")),
         (_alert("PostgresDown", service="postgres"), _alert("DependencyDown", dependency="database")),
         (_alert("DependencyDown", dependency="database"), _alert("HighErrorRate")),
-        (_alert("DependencyDown", dependency="redis"), _alert("EndpointDown", probe="health", instance="a", job="b")),
+        (_alert("ElasticsearchDown", service="elasticsearch"), _alert("DependencyDown", "warning", dependency="elasticsearch")),
         (_alert("ElasticsearchDown", service="elasticsearch"), _alert("LogShippingStalled", service="shipper")),
         (
             _alert("ElasticsearchDiskHigh", service="elasticsearch", name="n1"),
             _alert("ElasticsearchDiskHigh", "warning", service="elasticsearch", name="n1"),
         ),
+        (_alert("HighTurnLatency", "warning"), _alert("VoiceStageSlow", "warning", stage="llm")),
+        (_alert("HighTaskFailureRate", "warning", task="reservation"), _alert("HighTotalTaskFailureRate", "warning")),
+        (_alert("DependencyDown", "warning", dependency="voice"), _alert("VoiceStageFailing", "warning", stage="asr")),
         (_alert("ShipperHeld", service="shipper"), _alert("LogShippingStalled", service="shipper")),
     ],
     ids=lambda alert: "-".join(

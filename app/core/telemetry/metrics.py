@@ -128,6 +128,15 @@ METRICS: Final[dict[str, Metric]] = {
             services=_EVERY,
             born=(("spool_full",), ("write_failed",), ("encoding_failed",)),
         ),
+        Metric(
+            "log_records_suppressed_total",
+            "counter",
+            "Log records left out on purpose: flood (the same again and again) or sampled (LOG_SAMPLE_RATE). Not among the emitted.",
+            ("reason",),
+            group="core",
+            services=_EVERY,
+            born=(("flood",), ("sampled",)),
+        ),
         Metric("log_spool_bytes_written_total", "counter", "Bytes written to the spool.", unit="bytes", group="core", services=_EVERY),
         Metric(
             "telemetry_dropped_total",
@@ -218,6 +227,13 @@ METRICS: Final[dict[str, Metric]] = {
             ("dependency",),
             group="health",
             across_workers="min",
+        ),
+        Metric(
+            "dependency_changes_total",
+            "counter",
+            "Changes of a dependency's state, as each worker saw them.",
+            ("dependency", "outcome"),
+            group="health",
         ),
         Metric(
             "dependency_check_duration_seconds",

@@ -30,6 +30,7 @@ APP: Final = Component(
         "DATABASE_URL": "postgresql+asyncpg://nobet:{quoted[POSTGRES_PASSWORD]}@{host}:{port[postgres]}/nobet",
         "REDIS_URL": "redis://:{quoted[REDIS_PASSWORD]}@{host}:{port[redis]}/0",
         "VOICE_URL": "http://{host}:{port[voice]}",
+        "HEALTH_ELASTICSEARCH_URL": "http://{host}:{port[elasticsearch]}",
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://{host}:{port[otlp_http]}",
         "SPOOL_DIR": "{spool}",
         "PROMETHEUS_MULTIPROC_DIR": "{run}/metrics",

@@ -1,6 +1,9 @@
 """Each check has its time limit, none hides another, outsiders learn nothing."""
 
 import asyncio
+import threading
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
@@ -160,3 +163,101 @@ def test_a_full_disk_or_memory_fails_its_check(settings: Settings) -> None:
     answer = ask(settings.model_copy(update={"health_disk_percent": 0.001, "health_memory_percent": 0.001}), token=TOKEN)
     assert "% of the disk is in use" in answer.json()["checks"]["disk"]
     assert "% of the memory is in use" in answer.json()["checks"]["memory"]
+
+
+@pytest.mark.req("HLT-03", "HLT-06", "PRV-14")
+def test_addresses_are_asked_and_their_failures_hidden(settings: Settings) -> None:
+    """Elasticsearch and external services: any answer below 500 will do, 401 too; outsiders see neither status nor address."""
+    statuses = {"/": 401, "/well": 200, "/broken": 503}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(statuses[self.path])
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Silent."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        home = f"http://127.0.0.1:{server.server_port}"
+        asking = settings.model_copy(
+            update={
+                "health_timeout_seconds": 5,
+                "health_elasticsearch_url": home,
+                "health_external_urls": [f"well={home}/well", f"broken={home}/broken", "gone=http://127.0.0.1:9/"],
+            }
+        )
+        inside = ask(asking, token=TOKEN)
+        outside = ask(asking)
+        server.shutdown()
+    assert inside.status_code == 200, "addresses are informational unless HEALTH_REQUIRED names them"
+    checks = inside.json()["checks"]
+    assert (checks["elasticsearch"], checks["well"]) == ("ok", "ok")
+    assert checks["broken"] == "error: CheckFailedError: it answered 503"
+    assert checks["gone"].startswith("error: ConnectError")
+    assert {outside.json()["checks"][name] for name in ("broken", "gone")} == {"error: unavailable"}
+    required = asking.model_copy(update={"health_required": ["gone"]})
+    assert ask(required).status_code == 503
+
+
+@pytest.mark.req("HLT-01", "HLT-02", "ERR-09")
+def test_every_path_gives_the_same_answer_without_a_redirect(settings: Settings) -> None:
+    """/api/health, /health and /health/ are one: external monitors follow no redirect, and none may be cached."""
+    obs = Observability("app", settings)
+    obs.health.register("redis", bad)
+    app = FastAPI()
+    obs.install(app)
+
+    async def work() -> None:
+        async with client_of(app) as client:
+            answers = [await client.get(path) for path in ("/api/health", "/health", "/health/", "/health/ready")]
+            assert {answer.status_code for answer in answers} == {503}
+            assert len({answer.text for answer in answers}) == 1
+            assert all(answer.headers["cache-control"] == "no-store" for answer in answers)
+
+    run(work())
+    obs.close()
+
+
+@pytest.mark.req("HLT-05")
+def test_callers_share_one_round_of_checks(settings: Settings) -> None:
+    """A hundred calls at once, or within the cache time, ask the dependency once."""
+    asked = 0
+
+    async def slow() -> None:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0.02)
+
+    obs = Observability("app", settings.model_copy(update={"health_cache_seconds": 60}))
+    obs.health.register("database", slow)
+
+    async def work() -> None:
+        reports = await asyncio.gather(*(obs.health.report() for _ in range(100)))
+        assert len({id(report) for report in reports}) == 1
+
+    run(work())
+    obs.close()
+    assert asked == 1
+
+
+@pytest.mark.req("HLT-03", "COR-22")
+def test_the_monitor_looks_on_its_own_and_each_round_has_an_id(settings: Settings) -> None:
+    """Nobody calls /health; the monitor notices all the same, under an id of its own for each round, and counts the change."""
+    obs = Observability("app", settings.model_copy(update={"health_interval_seconds": 0.02}))
+    before = sample("dependency_changes_total", dependency="watched", outcome="failed")
+    obs.health.register("watched", bad)
+
+    async def work() -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await obs.health.run()
+
+    run(work())
+    obs.close()
+    assert settings.spool_dir is not None
+    rounds = [record for record in spooled(settings.spool_dir) if record.get("component") == "health_monitor"]
+    assert len({record["request_id"] for record in rounds}) == len([record for record in rounds if record["event"] == "health.checked"]) > 1
+    assert sample("dependency_changes_total", dependency="watched", outcome="failed") == before + 1
