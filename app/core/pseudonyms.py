@@ -32,22 +32,29 @@ class Pseudonyms:
     def __init__(self, settings: Settings) -> None:
         current = settings.analytics_key.get_secret_value()
         old = settings.analytics_old_keys.get_secret_value().split(",")
-        self._keys = [key.strip().encode() for key in (current, *old) if key.strip()]
+        self._keys = [_Key(key.strip().encode()) for key in (current, *old) if key.strip()]
         self._has_current = bool(current)
 
     def of(self, user_id: object) -> Pseudonym | None:
         """The pseudonym for new events; None without a user or without a key."""
         if user_id is None or user_id == "" or not self._has_current:
             return None
-        return _under(self._keys[0], str(user_id))
+        return self._keys[0].pseudonym(str(user_id))
 
     def all_of(self, user_id: object) -> list[Pseudonym]:
         """The pseudonyms under every known key, the current one first: all that may stand in a store."""
-        return [_under(key, str(user_id)) for key in self._keys]
+        return [key.pseudonym(str(user_id)) for key in self._keys]
 
 
-def _under(key: bytes, user_id: str) -> Pseudonym:
-    return Pseudonym(_digest(key, f"user:{user_id}")[:_REF_DIGITS], _digest(key, "key id")[:_KEY_ID_DIGITS])
+class _Key:
+    """A key, and the id by which it is told from others."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._id = _digest(key, "key id")[:_KEY_ID_DIGITS]
+
+    def pseudonym(self, user_id: str) -> Pseudonym:
+        return Pseudonym(_digest(self._key, f"user:{user_id}")[:_REF_DIGITS], self._id)
 
 
 def _digest(key: bytes, text: str) -> str:

@@ -9,13 +9,14 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from app.core import metrics
 from tests.support.backend import Backend, running_backend
 from tests.support.tracked import events_in
 
 pytestmark = pytest.mark.anyio
 
 GOOD = {"event_type": "message_sent", "properties": {"chat_id": "7", "message_length": 42}}
-QUICK = {"analytics_key": "k" * 24, "analytics_flush_seconds": 0.05}
+QUICK = {"analytics_key": "k" * 24, "analytics_flush_seconds": 0.05, "analytics_shutdown_seconds": 1}
 
 
 async def _report(backend: Backend, *events: dict[str, Any], **more: Any) -> httpx.Response:
@@ -148,6 +149,18 @@ async def test_an_event_that_is_sent_again_is_one_row(tmp_path: Path) -> None:
         assert [(await _report(backend, event)).status_code for _ in range(3)] == [202, 202, 202]
     async with running_backend(tmp_path, **QUICK) as backend, backend.resources.database.session() as session:
         assert await session.scalar(text("SELECT count(*) FROM tracked_events")) == 1
+
+
+@pytest.mark.req("ANA-08")
+async def test_a_failing_store_is_not_the_client_s_trouble(tmp_path: Path) -> None:
+    """Without a table the answer is 202 as ever, the other store has the event, and the failure is counted."""
+    async with running_backend(tmp_path, **QUICK) as backend:
+        await backend.sql("DROP TABLE tracked_events")
+        before = await backend.metric("tracked_events_dropped_total", store="postgres", reason="shutdown")
+        assert (await _report(backend, GOOD)).status_code == 202
+    assert len(events_in(tmp_path / "spool")) == 1
+    lost = metrics.REGISTRY.get_sample_value("tracked_events_dropped_total", {"store": "postgres", "reason": "shutdown"})
+    assert lost == before + 1
 
 
 @pytest.mark.req("BIZ-06")
