@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.api.deps import CurrentUserDep, OptionalUserDep
-from app.core import analytics
 from app.domain.tokens import issue
 from tests.support.backend import Backend, running_backend
 from tests.support.sentry_sink import SentrySink
@@ -172,10 +171,3 @@ async def test_no_token_whatever_it_is_gets_into_a_record(backend: Backend, text
     assert answer.status_code == 401
     if len(text) > 5:
         assert secret not in "".join(segment.read_text() for segment in backend.spool.glob("*.ndjson"))
-
-
-def test_tracking_is_the_real_one() -> None:
-    """The name that the first test replaces is the one that everybody calls."""
-    import app.api.auth_failures
-
-    assert app.api.auth_failures.track_event is analytics.track_event
