@@ -37,9 +37,11 @@ def error_events(url: str, token: str, idents: list[str]) -> list[ErrorEvent]:
     headers = {"Authorization": f"Bearer {token}"}
     try:
         with httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=TIMEOUT_SECONDS) as client:
-            for ident in idents:
-                for issue in _list(client, "/issues/", q=f'{TAG}:"{ident}"')[:MOST_ISSUES]:
-                    events = _list(client, "/events/", issue=str(issue["id"]), q=f'{TAG}:"{ident}"')
+            projects = [str(project["id"]) for project in _list(client, "/projects/")]
+            for query in (f'{TAG}:"{ident}"' for ident in idents):
+                issues = [issue for project in projects for issue in _list(client, "/issues/", project=project, q=query)]
+                for issue in issues[:MOST_ISSUES]:
+                    events = _list(client, "/events/", issue=str(issue["id"]), q=query)
                     found += [_event(client, event, issue, url) for event in events[:MOST_EVENTS]]
     except httpx.HTTPStatusError as error:
         raise ErrorTrackerError(f"The error tracker at {url} answered {error.response.status_code}; its log says why.") from None

@@ -33,8 +33,6 @@ EARLIER_SECONDS: Final = 3600
 ALERTS_AFTER_SECONDS: Final = 1800
 """A rule needs minutes to fire; what fires later has other causes."""
 
-ALERTS_BEFORE_SECONDS: Final = 300
-
 _SAME: Final = ("outcome", "status_code", "close_code", "error_type")
 """Fields of the terminal record that make two failures the same."""
 
@@ -154,12 +152,14 @@ def _add_history(story: Story, verdict: Verdict, settings: Settings, search: Log
         story.problems.append(str(error))
         return
     services = {str(record.get("service_name")) for record in story.found.records}
-    story.alerts = [alert for alert in alerts if _concerns(alert, verdict.started, services)]
+    latest = float("inf") if verdict.is_failure else ended
+    story.alerts = [alert for alert in alerts if _concerns(alert, verdict.started, latest, services)]
 
 
-def _concerns(alert: FiredAlert, started: float, services: set[str]) -> bool:
-    """Whether an alert fired at about that time, for one of these services or for the whole."""
-    return alert.until >= started - ALERTS_BEFORE_SECONDS and (not alert.service or alert.service in services)
+def _concerns(alert: FiredAlert, started: float, latest: float, services: set[str]) -> bool:
+    """Whether an alert fired then, for one of these services or for the whole. Of a failure also those that it may have caused."""
+    for_us = not alert.service or alert.service in services
+    return for_us and alert.severity != "none" and alert.until >= started and alert.since <= latest
 
 
 def _again_until(deadline: float, ask: Callable[[], _Answer], enough: Callable[[_Answer], bool]) -> _Answer:

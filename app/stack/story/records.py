@@ -23,9 +23,12 @@ IN_COLUMNS: Final = frozenset({"timestamp", "level", "log_level", "service_name"
 TOLD_ONCE: Final = frozenset(
     {"logger", "request_id", "trace_id", "span_id", "method", "path", "version", "environment", "process_id", "traceback", "extra"}
 )
-"""Fields that stand on each record, or have a place of their own."""
+"""Fields that stand on each record, or have a place of their own; method and path are in the first record's message."""
 
 MOST_STACK_LINES: Final = 15
+FEW_STACK_LINES: Final = 8
+"""On a narrow screen, where each is folded."""
+
 LONGEST_RUN: Final = 3
 """So many records of one kind in a row are shown each; of a longer row, the first and a sum."""
 
@@ -58,7 +61,7 @@ def records_table(view: RecordsView, styles: dict[str, str], width: int) -> Tabl
     table.add_column(ratio=1, overflow="fold")
     first, total = moment(view.records[0]), moment(view.records[-1]) - moment(view.records[0])
     blank = [""] * (3 if wide else 2)
-    previous = first
+    previous, told = first, _said_of_all(view.records)
     for row in _rows(view):
         if isinstance(row, _Sum):
             at = f"+{duration(moment(row.hidden[0]) - first)}" if row.hidden else ""
@@ -67,7 +70,7 @@ def records_table(view: RecordsView, styles: dict[str, str], width: int) -> Tabl
         service, level, at_seconds = str(row.get("service_name", "?")), str(row.get("level", "?")), moment(row)
         cells: list[Any] = [f"+{duration(at_seconds - first)}", *([_pause(at_seconds - previous, total)] if wide else [])]
         cells += [Text(inert(service), styles.get(service, "")), Text(inert(level), LEVEL_STYLES.get(level, ""))]
-        table.add_row(*cells, Group(*_content(row, level)))
+        table.add_row(*cells, Group(*_content(row, level, told, MOST_STACK_LINES if wide else FEW_STACK_LINES)))
         previous = at_seconds
     return table
 
@@ -152,24 +155,28 @@ def _kind(record: dict[str, Any]) -> tuple[str, ...] | None:
     return tuple(str(record.get(name)) for name in ("service_name", "event", "message", "operation", "statement"))
 
 
-def _content(record: dict[str, Any], level: str) -> Iterator[Text]:
+def _said_of_all(records: Sequence[dict[str, Any]]) -> frozenset[str]:
+    """The call and the user, where there is only one: the verdict names them, and they need not stand on every line."""
+    return frozenset(name for name in ("call_sid", "user_id") if len({str(record[name]) for record in records if record.get(name)}) == 1)
+
+
+def _content(record: dict[str, Any], level: str, told: frozenset[str], most_stack_lines: int) -> Iterator[Text]:
     event, message = inert(record.get("event", "")), inert(record.get("message", ""))
     line = Text().append(event, "bold")
     if message and message != event:
         line.append("  " if event else "").append(message, "red" if level in ("ERROR", "CRITICAL") else "")
     yield line
-    details = "  ".join(f"{name}={value}" for name, value in _fields(record))
+    details = "  ".join(f"{name}={value}" for name, value in _fields(record) if name not in told)
     if details and not record.get("traceback"):
         yield Text(details, "dim")
-    for stack_line in str(record.get("traceback") or "").splitlines()[-MOST_STACK_LINES:]:
+    for stack_line in str(record.get("traceback") or "").splitlines()[-most_stack_lines:]:
         yield Text(inert(stack_line), "dim red")
 
 
 def _fields(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """The declared fields in their order, then what the caller added."""
-    told_here = {"method", "path"} if str(record.get("event")) == "http.request.started" else set()
     for name in FIELDS:
-        if record.get(name) is not None and name not in IN_COLUMNS and (name not in TOLD_ONCE or name in told_here):
+        if record.get(name) is not None and name not in IN_COLUMNS and name not in TOLD_ONCE:
             yield name, short(record[name])
     extra = record.get("extra")
     for name, value in extra.items() if isinstance(extra, dict) else ():

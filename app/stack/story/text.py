@@ -23,8 +23,8 @@ def duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.2f} s"
     if seconds < 7200:
-        return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
-    return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:.0f} min"
+        return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+    return f"{int(seconds) // 3600} h {int(seconds) % 3600 // 60} min"
 
 
 def counted(count: int, noun: str) -> str:

@@ -3,6 +3,7 @@
 Which error, which place in the code, which user, which request, how long it has been failing.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,10 +13,12 @@ from app.clients.jaeger import TraceSpan
 from app.clients.log_search import Earlier
 from app.stack.story.text import moment
 from app.stack.story.times import Share, longest_silence, shares
-from app.stack.story.units import Unit, entries, units_of
+from app.stack.story.units import ENDS, Unit, entries, units_of
 
 Kind = Literal["request", "requests", "websocket", "call", "run", "records"]
 
+_FRAME: Final = re.compile(r'^\s*File "([^"]+)", line (\d+), in (\S+)', re.MULTILINE)
+_LIBRARIES: Final = ("site-packages", "/lib/python")
 _FAILURE_LEVELS: Final = frozenset({"ERROR", "CRITICAL"})
 
 
@@ -107,8 +110,8 @@ def _first_error(records: Sequence[dict[str, Any]], worst: Unit | None) -> First
         return None
     suspects = [record for record in records if record.get("level") in levels or str(record.get("event")) == "error.traceback"]
     first = next((record for record in suspects if record.get("level") in levels), None)
-    if first is None:
-        return None
+    if first is None or (first.get("level") == "WARNING" and first.get("event") in ENDS):
+        return None  # that it ended so is in the headline already
     # A warning of the same request that came first is nearer to the cause than the terminal record's ERROR.
     if str(first.get("event", "")).startswith("http.request.") and not first.get("error_type"):
         first = next((record for record in records if record.get("level") == "WARNING"), first)
@@ -123,8 +126,18 @@ def _first_error(records: Sequence[dict[str, Any]], worst: Unit | None) -> First
         error_message=_told(told, "error_message"),
         error_code=str(first.get("error_code") or ""),
         reason=str(first.get("reason") or ""),
-        location=_told(told, "error_location"),
+        location=_place(told),
     )
+
+
+def _place(records: Sequence[dict[str, Any]]) -> str:
+    """Where it was raised; for an error out of a library, the innermost place of our own code that a traceback shows."""
+    place = _told(records, "error_location")
+    if place and not any(mark in place for mark in _LIBRARIES):
+        return place
+    frames = [frame for record in records for frame in _FRAME.findall(str(record.get("traceback") or ""))]
+    own = [frame for frame in frames if not any(mark in frame[0] for mark in _LIBRARIES)]
+    return f"{own[-1][0]}:{own[-1][1]} in {own[-1][2]}" if own else place
 
 
 def _told(records: Sequence[dict[str, Any]], name: str) -> str:

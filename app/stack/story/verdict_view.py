@@ -2,12 +2,13 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rich.table import Table
 from rich.text import Text
 
+from app.clients.prometheus import FiredAlert
 from app.core.console import inert
 from app.stack.story.model import Story
 from app.stack.story.text import clock, counted, duration, moment, short
@@ -18,6 +19,7 @@ MANY_RECORDS: Final = 30
 """From so many records on, the verdict says what most of them are."""
 
 _MOST_USERS: Final = 5
+_MOST_ALERTS: Final = 6
 _SIGNS: Final = {0: ("✓ ", "bold green"), 1: ("! ", "bold yellow"), 2: ("? ", "bold yellow"), 3: ("✗ ", "bold red")}
 
 
@@ -47,8 +49,9 @@ def headline(verdict: Verdict) -> str:
         return _told(verdict.units[0])
     ends = Counter(_end(unit) for unit in verdict.units)
     summary = ", ".join(f"{count} × {inert(end)}" for end, count in ends.most_common())
+    things = "connection" if all(unit.is_websocket for unit in verdict.units) else "request"
     noun = "Call of " if verdict.kind == "call" else ""
-    text = f"{noun}{counted(len(verdict.units), 'request')} in {duration(verdict.seconds)}: {summary}"
+    text = f"{noun}{counted(len(verdict.units), things)} in {duration(verdict.seconds)}: {summary}"
     if verdict.worst is not None and verdict.worst.badness:
         text += f". The worst: {_told(verdict.worst)}"
     return text
@@ -81,6 +84,9 @@ def _answers(story: Story, verdict: Verdict) -> Iterator[tuple[str, Text]]:
     yield "when", Text(f"{clock(verdict.started)} UTC, {_ago(verdict.started)}")
     if verdict.worst is not None and verdict.worst.path != verdict.worst.endpoint:
         yield "request", Text(f"{inert(verdict.worst.method)} {short(verdict.worst.path)}")
+    calls = list(dict.fromkeys(str(record["call_sid"]) for record in story.found.records if record.get("call_sid")))
+    if len(calls) == 1 and calls[0] != story.ident:
+        yield "call", Text(short(calls[0], 128))
     yield "time", _time(verdict)
     if verdict.first_error is not None:
         yield "first error", _error(verdict.first_error)
@@ -91,17 +97,23 @@ def _answers(story: Story, verdict: Verdict) -> Iterator[tuple[str, Text]]:
         yield "user", Text("nobody signed in", "dim")
     if verdict.earlier is not None and verdict.worst is not None:
         yield "before", _before(verdict, verdict.worst)
-    for alert in story.alerts:
-        until = "still firing then" if alert.ongoing else f"until {clock(alert.until, verdict.started)}"
-        place = f" ({inert(alert.service)})" if alert.service else ""
-        since = f"firing since {clock(alert.since, verdict.started)}, {until}"
-        yield (
-            "alert",
-            Text(f"{inert(alert.name)}{place} {inert(alert.severity)}, {since}", "red" if alert.severity == "critical" else "yellow"),
-        )
+    if story.alerts:
+        yield "alerts", _alerts(story.alerts, verdict.started)
     if len(story.found.records) >= MANY_RECORDS:
         names = Counter(inert(record.get("event") or record.get("level") or "?") for record in story.found.records)
         yield "mostly", Text(", ".join(f"{count} × {name}" for name, count in names.most_common(4)), "dim")
+
+
+def _alerts(alerts: Sequence[FiredAlert], started: float) -> Text:
+    """When each fired, the critical ones first."""
+    text = Text()
+    for alert in sorted(alerts, key=lambda alert: (alert.severity != "critical", alert.since))[:_MOST_ALERTS]:
+        end = "" if alert.ongoing else clock(alert.until, started)[:-4]
+        style = "red" if alert.severity == "critical" else "yellow"
+        text.append(" · " if text else "").append(inert(alert.name), style).append(f" {clock(alert.since, started)[:-4]}–{end}", "dim")
+    if len(alerts) > _MOST_ALERTS:
+        text.append(f" and {len(alerts) - _MOST_ALERTS} more", "dim")
+    return text
 
 
 def _time(verdict: Verdict) -> Text:
@@ -119,9 +131,10 @@ def _error(error: FirstError) -> Text:
     why = [part for part in (error.error_code, error.reason) if part]
     text.append(f" in {inert(error.service)}" + (f" ({inert(', '.join(why))})" if why else ""), "not bold")
     if error.error_type or error.error_message:
-        text.append(f"\n{short(': '.join(part for part in (error.error_type, error.error_message) if part), 300)}", "not bold")
+        what = ": ".join(part for part in (error.error_type, error.error_message) if part)
+        text.append(f"\n{short(_first_line(what), 200)}", "not bold")
     elif error.message != error.event:
-        text.append(f"\n{short(error.message, 300)}", "not bold")
+        text.append(f"\n{short(_first_line(error.message), 200)}", "not bold")
     return text.append(f"\nat {short(error.location)}", "not bold") if error.location else text
 
 
@@ -130,7 +143,7 @@ def _before(verdict: Verdict, worst: Unit) -> Text:
     assert earlier is not None  # noqa: S101 - the caller has looked
     what = f"WebSocket {inert(worst.endpoint)}" if worst.is_websocket else f"{inert(worst.method)} {inert(worst.endpoint)}"
     if not earlier.count:
-        return Text(f"the first in an hour to end so ({counted(earlier.of, 'earlier request')} to {what})")
+        return Text(f"the first to end so in an hour; {counted(earlier.of, 'earlier one')} to {what} did not")
     first = moment({"timestamp": earlier.first})
     text = f"{earlier.count:,} of {earlier.of:,} to {what} ended the same way in the hour before"
     return Text(f"{text}, the first {duration(worst.end - first)} earlier, at {clock(first, verdict.started)}", "yellow")
@@ -139,3 +152,8 @@ def _before(verdict: Verdict, worst: Unit) -> Text:
 def _ago(started: float) -> str:
     passed = time.time() - started
     return f"{duration(passed)} ago" if passed >= 1 else "just now"
+
+
+def _first_line(text: str) -> str:
+    """The rest of a driver's message is the statement, which stands in the records below."""
+    return next(iter(text.splitlines()), "")

@@ -21,7 +21,10 @@ SERVICE_STYLES: Final = ("green", "magenta", "blue", "bright_cyan", "bright_mage
 MOST_WATERFALLS: Final = 3
 """Traces that are drawn; of the others one line each. The failed and the slowest are drawn."""
 
-_NOT_SHOWN: Final = frozenset({"timestamp", "@timestamp", "event_type", "type", "request_id", "trace_id", "_id", "_index", "source"})
+_NOT_SHOWN: Final = frozenset(
+    {"timestamp", "event_type", "id", "request_id", "user_ref", "key_id", "priority", "service_name", "_id", "_index"}
+)
+"""Of a tracked event: what has a place of its own, or says nothing about what happened."""
 
 
 def print_story(console: Console, story: Story, jaeger_url: str, limit: int = 0) -> None:
