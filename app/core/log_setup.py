@@ -8,6 +8,7 @@ import structlog
 
 from app.core import console
 from app.core.config import Settings, get_settings
+from app.core.flood import FloodGate
 from app.core.log_bridges import PipelineHandler, is_no_socket_chatter, to_standard_record
 from app.core.logger import get_logger
 from app.core.pipeline import PIPELINE
@@ -34,6 +35,7 @@ def setup_logging(settings: Settings | None = None, service: str = "") -> Sink:
     present_addresses(lambda address: address_for_login(address, settings))
     sink = _make_sink(settings, PIPELINE.service)
     PIPELINE.sink = sink
+    PIPELINE.gate = FloodGate(settings)
     if settings.spool_fsync_seconds and settings.spool_dir:
         PIPELINE.syncer = Syncer(sink, settings.spool_fsync_seconds)
     _take_over_standard_logging(settings.effective_log_level)

@@ -11,7 +11,9 @@ from typing import Any, Final
 import orjson
 
 from app.core import metrics
-from app.core.records import add_error, build, encode
+from app.core.flood import LEFT_OUT, FloodGate
+from app.core.masking import clean
+from app.core.records import add_error, build, encode, level_names
 from app.core.sink import Observer, Sink, Syncer
 
 
@@ -26,6 +28,7 @@ class Pipeline:
         self.max_field = 8192
         self.max_record = 65536
         self.observer: Observer | None = None
+        self.gate: FloodGate | None = None
 
     def emit(self, level: int, logger: str, message: str, fields: Mapping[str, Any], exc: BaseException | None) -> None:
         """Make the record and write it. Never raises: a logger must not break what it watches."""
@@ -37,7 +40,13 @@ class Pipeline:
 
     def _emit(self, level: int, logger: str, message: str, fields: Mapping[str, Any], exc: BaseException | None) -> None:
         sink = self.sink or self.first_use()
+        suppressed = self.gate.judge(level, logger, message, fields) if self.gate is not None else 0
+        if suppressed == LEFT_OUT:
+            self._show_left_out(level, logger, message)
+            return
         record = build(self.service, level, logger, message, fields)
+        if suppressed:
+            record["suppressed"] = suppressed
         if exc is not None:
             add_error(record, exc, with_traceback=self.tracebacks == "always")
             record.setdefault("event", "error.raised")
@@ -46,6 +55,11 @@ class Pipeline:
             self._emit_traceback(sink, logger, record, exc)
         if self.observer is not None and level >= logging.INFO:
             self.observer(level, record, exc)
+
+    def _show_left_out(self, level: int, logger: str, message: str) -> None:
+        """Error events show the steps before them, also those that no store has."""
+        if self.observer is not None and level >= logging.INFO:
+            self.observer(level, {"logger": logger, "message": clean(message), "log_level": level_names(level)[1]}, None)
 
     def _emit_traceback(self, sink: Sink, logger: str, about: dict[str, Any], exc: BaseException) -> None:
         fields = {"event": "error.traceback", "request_id": about.get("request_id")}

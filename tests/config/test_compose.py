@@ -24,7 +24,7 @@ from tests.support.processes import CHECKOUT
 FILE = CHECKOUT / "docker-compose.yml"
 DOCUMENT = compose()
 SERVICES: dict[str, dict[str, Any]] = DOCUMENT["services"]
-OWN = {"app", "voice", "shipper", "cleanup", "migrate", "elasticsearch-setup"}
+OWN = {"app", "voice", "oncall", "shipper", "cleanup", "migrate", "elasticsearch-setup"}
 ONE_SHOT = {"migrate", "elasticsearch-setup"}
 EACH = pytest.mark.parametrize("name", SERVICES)
 
@@ -37,6 +37,7 @@ PUBLISHED = {
     "app": ["app"],
     "voice": ["voice"],
     "shipper": ["shipper"],
+    "oncall": ["oncall"],
     "cleanup": ["cleanup"],
     "elasticsearch": ["elasticsearch"],
     "prometheus": ["prometheus"],
@@ -72,6 +73,7 @@ DATA = {
     "app": "/var/spool/nobet",
     "voice": "/var/spool/nobet",
     "shipper": "/var/spool/nobet",
+    "oncall": "/var/spool/nobet",
     "cleanup": "/var/lib/nobet/archive",
 }
 
@@ -90,7 +92,7 @@ def test_compose_itself_accepts_the_file(tmp_path: Path) -> None:
     program = _compose_program()
     required = tmp_path / "env"
     required.write_text("".join(f"{name}=x\n" for name in DOCUMENT["x-required"]), encoding="utf-8")
-    resolved = yaml.safe_load(run(*program, "--env-file", required, "--file", FILE, "config"))
+    resolved = yaml.safe_load(run(*program, "--env-file", required, "--file", FILE, "--profile", "*", "config"))
     assert set(resolved["services"]) == set(SERVICES)
     assert resolved["services"]["app"]["ports"][0]["host_ip"] == "127.0.0.1"
 
