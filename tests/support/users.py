@@ -12,6 +12,7 @@ from app.domain.tokens import issue
 from tests.support.stack import RunningStack
 
 PASSWORD = "night-watch-Parola-42"
+SIGNING_KEY = "a key of tests alone, of 32 characters and more"
 
 
 @dataclass(frozen=True)
@@ -59,3 +60,9 @@ def settings_of(stack: RunningStack) -> Settings:
 def expired_token(stack: RunningStack, user_id: str) -> str:
     """A token that the stack's app has signed and that is too old: what a phone has that slept for an hour."""
     return issue(settings_of(stack), user_id, lifetime=timedelta(hours=-1))
+
+
+def issued_headers(user_id: str) -> dict[str, str]:
+    """Headers of a signed-in user of a service that was started with JWT_SECRET=SIGNING_KEY. Nobody registers."""
+    settings = load_settings(_env_file=None, environment="test", jwt_secret=SIGNING_KEY)
+    return {"Authorization": f"Bearer {issue(settings, user_id)}"}

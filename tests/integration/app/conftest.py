@@ -44,7 +44,7 @@ def _postgres(stack: RunningStack) -> Postgres:
 @pytest.fixture
 def postgres(_postgres: Postgres) -> Iterator[Postgres]:
     """PostgreSQL with an empty schema; running again afterwards, whatever the test did to it."""
-    _postgres.ask("TRUNCATE posts RESTART IDENTITY")
+    _postgres.ask("TRUNCATE posts RESTART IDENTITY CASCADE")
     yield _postgres
     _postgres.make_sure()
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.support.processes import STOP_SECONDS, bare_environment, free_port
+from tests.support.users import new_user
 from tests.support.waiting import wait_until
 
 
@@ -27,7 +28,8 @@ def test_an_empty_environment_is_enough(tmp_path: Path) -> None:
             wait_until("it answers", lambda: client.get("/health").status_code == 200, 60)
             statuses = [client.get(path).status_code for path in ("/feed", "/nowhere", "/feed?limit=x", "/crash", "/metrics", "/docs")]
             assert statuses == [200, 404, 400, 500, 200, 200]
-            assert client.post("/posts", json={"author_id": "7", "title": "a", "body": "b"}).status_code == 201
+            user = new_user(client)
+            assert client.post("/posts", json={"title": "a", "body": "b"}, headers=user.headers).status_code == 201
             assert client.post("/suggest", json={"user_id": "7", "topic": "a"}).status_code == 503
             assert len(client.get("/feed").json()["posts"]) == 1
     finally:

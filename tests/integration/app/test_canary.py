@@ -8,6 +8,7 @@ import pytest
 from tests.support.otlp_sink import OtlpSink
 from tests.support.processes import Service
 from tests.support.sentry_sink import SentrySink
+from tests.support.users import SIGNING_KEY, issued_headers
 from tests.support.waiting import wait_until
 
 StartService = Callable[..., Service]
@@ -25,14 +26,18 @@ JSON = {"Content-Type": "application/json"}
 def _requests(canary: str) -> list[tuple[str, str, dict[str, str], bytes]]:
     """Everywhere that a careless client may put a secret: header, cookie, query, path, agent, bodies good and bad."""
     quoted = httpx.QueryParams({"v": canary})["v"].replace(" ", "%20")
-    post = f'{{"author_id": "7", "title": "{canary}", "body": "password={canary}"}}'.encode()
+    post = f'{{"title": "{canary}", "body": "password={canary}"}}'.encode()
+    writes = JSON | issued_headers("7")
     return [
         ("GET", "/feed", {"Authorization": f"Bearer {canary}", "Cookie": f"session={canary}"}, b""),
         ("GET", f"/feed?password={quoted}&limit={quoted}", {}, b""),
         ("GET", f"/crash?token={quoted}", {"Authorization": f"Bearer {canary}", "Cookie": f"session={canary}"}, b""),
-        ("POST", "/posts", JSON, post),
-        ("POST", "/posts", JSON, post.replace(b'"7"', b'["7"]')),
-        ("POST", "/posts", JSON, f'{{"password": "{canary}"'.encode()),
+        ("POST", "/posts", writes, post),
+        ("POST", "/posts", writes, post.replace(b'"body"', b'"password"')),
+        ("POST", "/posts", writes, f'{{"password": "{canary}"'.encode()),
+        ("POST", "/comments", writes, f'{{"post_id": 1, "body": "{canary}"}}'.encode()),
+        ("POST", "/images", writes, f'{{"prompt": "{canary}"}}'.encode()),
+        ("POST", "/graphql", writes, f'{{"query": "{{ {canary} }}", "variables": {{"password": "{canary}"}}}}'.encode()),
         ("POST", "/suggest", JSON, f'{{"user_id": "7", "topic": "{canary}"}}'.encode()),
         ("POST", "/crash", {"X-Api-Key": canary}, canary.encode()),
     ]
@@ -44,7 +49,7 @@ def test_no_secret_that_was_sent_is_kept_anywhere(start: StartService) -> None:
     with SentrySink() as events, OtlpSink() as spans:
         stores = {"SENTRY_DSN": events.dsn, "OTEL_EXPORTER_OTLP_ENDPOINT": spans.endpoint, "LOG_TRACEBACKS": "always"}
         voice = start("voice", VOICE_LATENCY_SECONDS="0", **stores)
-        app = start("app", VOICE_URL=voice.url, **stores)
+        app = start("app", VOICE_URL=voice.url, JWT_SECRET=SIGNING_KEY, **stores)
         with httpx.Client(base_url=app.url, trust_env=False, timeout=30) as client:
             for canary in CANARIES.values():
                 for method, path, headers, body in _requests(canary):

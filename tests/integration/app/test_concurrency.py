@@ -10,6 +10,7 @@ import pytest
 from tests.support.backend import sample
 from tests.support.processes import Service
 from tests.support.servers import Postgres
+from tests.support.users import SIGNING_KEY, issued_headers
 from tests.support.waiting import wait_until
 
 StartService = Callable[..., Service]
@@ -27,7 +28,7 @@ PATIENCE = {
 """Slow machines are no subject here."""
 
 READS = ["http.request.started", "feed.requested", "db.query", "feed.loaded", "http.request.completed"]
-WRITES = ["http.request.started", "db.query", "post.created", "http.request.completed"]
+WRITES = ["http.request.started", "token.accepted", "db.query", "post.created", "http.request.completed"]
 ASKS = ["http.request.started", "suggestion.requested", "suggestion.received", "http.request.completed"]
 CRASHES = ["http.request.started", "http.request.failed"]
 
@@ -42,7 +43,8 @@ async def _all(url: str, requests: Sequence[Asked], at_once: int = AT_ONCE) -> l
     async def send(client: httpx.AsyncClient, asked: Asked) -> httpx.Response:
         ident, method, path, body = asked
         async with places:
-            return await client.request(method, path, json=body, headers={"X-Event-ID": ident})
+            signed_in = issued_headers(body["as"]) if body and "as" in body else {}
+            return await client.request(method, path, json=body, headers={"X-Event-ID": ident, **signed_in})
 
     limits = httpx.Limits(max_connections=at_once)
     async with httpx.AsyncClient(base_url=url, timeout=120, limits=limits, trust_env=False) as client:
@@ -53,7 +55,7 @@ async def _all(url: str, requests: Sequence[Asked], at_once: int = AT_ONCE) -> l
 def test_200_concurrent_requests_have_complete_and_unmixed_records(postgres: Postgres, start: StartService) -> None:
     """Reads, writes, calls to the other service, crashes: each id has all of its records, with its own user, path and trace."""
     voice = start("voice")
-    app = start("app", workers=2, DATABASE_URL=postgres.url, VOICE_URL=voice.url, **PATIENCE)
+    app = start("app", workers=2, DATABASE_URL=postgres.url, VOICE_URL=voice.url, JWT_SECRET=SIGNING_KEY, **PATIENCE)
     postgres.ask("INSERT INTO posts (author_id, title, body, created_at) VALUES ('7', 'a', 'b', now())")
     expected: dict[str, tuple[str, str | None, list[str]]] = {}
     requests: list[Asked] = []
@@ -64,7 +66,7 @@ def test_200_concurrent_requests_have_complete_and_unmixed_records(postgres: Pos
             requests.append((ident, "GET", "/feed", None))
             expected[ident] = ("/feed", None, READS)
         elif kind == 1:
-            requests.append((ident, "POST", "/posts", {"author_id": user, "title": "a", "body": "b"}))
+            requests.append((ident, "POST", "/posts", {"title": "a", "body": "b", "as": user}))
             expected[ident] = ("/posts", user, WRITES)
         elif kind == 2:
             requests.append((ident, "POST", "/suggest", {"user_id": user, "topic": "chess"}))
