@@ -17,7 +17,7 @@ from tests.support.processes import CHECKOUT
 
 SOURCE = CHECKOUT / "prometheus"
 TARGETS = SOURCE / "targets"
-OURS = ["app", "voice", "shipper", "cleanup"]
+OURS = ["app", "voice", "shipper", "oncall", "cleanup"]
 JOBS = [
     *OURS,
     *("prometheus", "alertmanager", "node", "postgres", "redis", "elasticsearch", "jaeger", "grafana", "blackbox", "blackbox-http"),

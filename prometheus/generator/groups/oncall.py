@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from prometheus.generator.model import Alert, Group
+from prometheus.generator.model import SINCE_START, Alert, Group
 
 _NOBODY_THERE: Final = 'absent(up{job="oncall"} == 1)'
 
@@ -12,7 +12,10 @@ ONCALL: Final = Group(
         Alert(
             "OncallDown",
             "critical",
-            f'{_NOBODY_THERE} * on () group_left (env) group by (env) (up{{job="prometheus"}}) or on () {_NOBODY_THERE}',
+            f"""
+({_NOBODY_THERE} * on () group_left (env) group by (env) (up{{job="prometheus"}}) or on () {_NOBODY_THERE})
+{SINCE_START.format("5m")}
+""",
             hold="2m",
             summary="The on-call service is down.",
             description="No replica of the on-call service answers: pages are not sent and not escalated until it is back.",
@@ -43,7 +46,6 @@ unless on () (max(up{job="oncall"}) == 1)
                 "Go to the heading of the alert that is named in it.",
                 "Tell the others that you have it: there is nothing to acknowledge while the on-call service is down.",
             ),
-            service="oncall",
             look='ALERTS{alertstate="firing", severity="critical"}',
         ),
         Alert(
