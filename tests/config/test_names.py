@@ -9,6 +9,7 @@ import pytest
 
 from app.core.telemetry.fields import FIELDS
 from app.core.telemetry.metrics import METRICS
+from app.core.telemetry.spans import SPANS
 from tests.config.files import DASHBOARDS, RUNBOOK, alerts, load, rules_of
 from tests.config.promql import matched_labels, metric_names
 from tests.support.processes import CHECKOUT
@@ -77,7 +78,7 @@ def test_the_runbook_names_only_metrics_and_log_fields_that_exist() -> None:
     spoken = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", RUNBOOK.read_text(encoding="utf-8")))
     reasons = {value for metric in METRICS.values() for values in metric.born for value in values}
     others = {"nobet_shipper", "nobet_admin"}
-    assert spoken <= KNOWN | set(FIELDS) | reasons | others
+    assert spoken <= KNOWN | set(FIELDS) | set(SPANS) | reasons | others
 
 
 def test_the_explorers_links_show_what_the_alert_is_about() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.core.telemetry.metrics import HTTP_BUCKETS
+from app.core.telemetry.metrics import HTTP_BUCKETS, VOICE_BUCKETS
 from prometheus.generator.model import THRESHOLDS_FILE, Context, format_duration, parse_duration
 from prometheus.generator.render import rule_files, runbook, write
 from tests.config.files import RULE_TESTS, RULES, RUNBOOK, alerts, load, rules_of, run
@@ -29,11 +29,15 @@ def test_promtool_finds_no_fault_in_the_rules(promtool: Path) -> None:
     "ALR-06",
     "ALR-07",
     "ALR-08",
+    "ALR-09",
+    "ALR-10",
     "ALR-11",
     "ALR-12",
+    "ALR-13",
     "ALR-14",
     "ALR-17",
     "ALR-18",
+    "ALR-19",
     "ALR-21",
     "UPT-02",
     "UPT-03",
@@ -93,6 +97,8 @@ def test_a_changed_limit_changes_the_rule(tmp_path: Path) -> None:
         ("ALERT_RSS_BYTES", 1e9),
         ("ALERT_DOWN_MINUTES", 5),
         ("ALERT_CPU_PERCENT", 90),
+        ("ALERT_TURN_MS", 1000),
+        ("ALERT_TASK_FAILURE_RATE", 0.05),
     ],
 )
 def test_limits_have_the_documents_values(name: str, value: float) -> None:
@@ -115,6 +121,19 @@ def test_latency_limits_are_edges_of_the_histogram(name: str) -> None:
     assert load(THRESHOLDS_FILE)["limits"][name]["value"] in HTTP_BUCKETS
 
 
+@pytest.mark.req("LAT-05")
+@pytest.mark.parametrize("name", ["ALERT_TURN_MS", "ALERT_ASR_MS", "ALERT_LLM_FIRST_TOKEN_MS", "ALERT_TTS_MS"])
+def test_limits_of_a_turn_are_edges_of_the_histograms(name: str) -> None:
+    """The same, in milliseconds."""
+    assert load(THRESHOLDS_FILE)["limits"][name]["value"] in VOICE_BUCKETS
+
+
+def test_the_shares_of_the_stages_make_up_a_turn() -> None:
+    """A turn beyond its limit has a stage beyond its share."""
+    limits = {name: entry["value"] for name, entry in load(THRESHOLDS_FILE)["limits"].items()}
+    assert limits["ALERT_ASR_MS"] + limits["ALERT_LLM_FIRST_TOKEN_MS"] + limits["ALERT_TTS_MS"] == limits["ALERT_TURN_MS"]
+
+
 def test_committed_rules_and_runbook_are_what_the_generator_writes() -> None:
     """Generating again changes nothing."""
     assert {path.name: path.read_text(encoding="utf-8") for path in RULES.glob("*.yml")} == rule_files(Context())
@@ -134,7 +153,7 @@ def test_an_alert_tells_what_its_reader_needs(alert: dict[str, Any]) -> None:
     assert f"\n### {alert['alert']}\n" in RUNBOOK.read_text(encoding="utf-8")
     assert notes["dashboard_url"].startswith(("http://127.0.0.1:3000/d/nobet-api-performance?", "http://127.0.0.1:3000/explore?"))
     assert "service" in alert["labels"] or re.search(
-        r"by \([^)]*\bservice\b|probe_success|service_endpoint|service:|mountpoint|node_", alert["expr"]
+        r"by \([^)]*\bservice\b|probe_success|service_endpoint|service_stage|service_task|service:|mountpoint|node_", alert["expr"]
     )
 
 
