@@ -22,6 +22,7 @@ from app.clients.redis import RedisClient
 from app.clients.voice import VoiceClient
 from app.core.config import Settings, get_settings
 from app.core.kit import Observability, background, made_when_asked_for
+from app.core.security import signing_secret
 from app.db.engine import Database
 from app.db.events import store_events
 from app.db.migrate import upgrade_trial_database
@@ -58,6 +59,7 @@ TAGS = [
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application. Without settings, those of the environment."""
     settings = settings or get_settings()
+    signing_secret(settings)  # without a key nobody can sign in: better known now than at the first login
     obs = Observability("app", settings)
 
     @asynccontextmanager

@@ -63,10 +63,19 @@ def test_a_service_starts_serves_and_ends_in_order_with_json_only(tmp_path: Path
 
 
 @pytest.mark.req("CFG-03")
-def test_a_wrong_setting_is_one_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "settings"),
+    [
+        ("LOG_LEVEL", {"LOG_LEVEL": "LOUD"}),
+        ("JWT_SECRET", {"ENVIRONMENT": "production", "METRICS_TOKEN": "m" * 24}),
+        ("JWT_SECRET", {"ENVIRONMENT": "production", "METRICS_TOKEN": "m" * 24, "JWT_SECRET": "a-short-secret"}),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(tmp_path: Path, wrong: str, settings: dict[str, str]) -> None:
     """No traceback; exit code 2."""
-    process = start(tmp_path, free_port(), 1, LOG_LEVEL="LOUD")
+    process = start(tmp_path, free_port(), 1, **settings)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert "LOG_LEVEL" in err
+    assert wrong in err
+    assert "a-short-secret" not in err
     assert "Traceback" not in err + out
