@@ -79,7 +79,12 @@ def fuzzer(tmp_path: Path) -> Iterator[Fuzzer]:
     """Over an empty database, with one signed-in user and no limit on requests."""
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
-        limits = {"rate_limit_per_minute": 0, "login_failures_per_account": 10**6, "login_failures_per_address": 10**6}
+        limits = {
+            "rate_limit_per_minute": 0,
+            "events_requests_per_minute": 10**6,
+            "login_failures_per_account": 10**6,
+            "login_failures_per_address": 10**6,
+        }
         backend = runner.run(stack.enter_async_context(running_backend(tmp_path, log_level="ERROR", **limits)))
         token = runner.run(backend.sign_in("7"))["Authorization"]
         yield Fuzzer(runner, backend, token)
