@@ -32,7 +32,7 @@ story: $(STAMP) ## Show one request everywhere: make story ID=abc123
 	@$(RUN) -m app.cli story "$(ID)"
 
 demo: $(STAMP) ## Send lifelike traffic with failures in it; Ctrl-C ends it
-	@$(RUN) -m app.cli demo $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(RATE),--rate $(RATE)) $(if $(MINUTES),--minutes $(MINUTES))
+	@$(RUN) -m app.cli demo $(SCENARIO) $(if $(RATE),--rate $(RATE)) $(if $(MINUTES),--minutes $(MINUTES))
 
 token: $(STAMP) ## Print the bearer token of /metrics
 	@$(RUN) -m app.cli token

@@ -24,8 +24,8 @@ PATH: Final = re.compile(r"(?:app|alertmanager|docker|docs|grafana|prometheus|re
 MAKE: Final = re.compile(r"(?:^|[`&(;|] ?)make ((?:[A-Z]+=\S+ )*)([a-z][a-z-]*)", re.MULTILINE)
 NOBET: Final = re.compile(r"(?:^|[`&(;|/] ?)nobet ([a-z][a-z-]*)\b", re.MULTILINE)
 
-NO_SETTINGS: Final = frozenset({"JAVA_HOME", "NAME_FILE"})
-"""Look like settings: a variable of Java's, and the form of all secret files."""
+NO_SETTINGS: Final = frozenset({"JAVA_HOME", "NAME_FILE", "FORCE_COLOR", "NO_COLOR"})
+"""Look like settings: a variable of Java's, the form of all secret files, and what programs agree on about colours."""
 
 EXAMPLES: Final = frozenset({"app/watch"})
 """Paths that a page proposes for the reader's own project."""
@@ -93,6 +93,7 @@ def test_every_make_target_is_in_the_makefile(page: Path) -> None:
 def test_every_nobet_command_exists(page: Path) -> None:
     """`nobet X` can be typed as it stands."""
     commands = {command.name or getattr(command.callback, "__name__", "") for command in nobet.registered_commands}
+    commands |= {group.name or "" for group in nobet.registered_groups}
     named = {command for text in _typed(page) for command in NOBET.findall(text)}
     assert named <= commands
 
