@@ -76,6 +76,12 @@ class Service:
             raise AssertionError(f"{self._name} did not start:\n{self.output.read_text()[-3000:]}") from None
         return self
 
+    @property
+    def pid(self) -> int:
+        """The process that was started: with several workers, their parent."""
+        assert self._process is not None, "it doesn't run"
+        return self._process.pid
+
     def stop(self) -> None:
         """End it in order; by force when it takes too long."""
         if self._process is None:
