@@ -116,6 +116,10 @@ def _print_report(report: "CleanupReport", settings: Settings) -> None:
     _say(f"{len(report.expired if report.dry_run else report.deleted)} indices older than {before}, {report.documents} documents, {verb}.")
     for name in report.kept:
         _say(f"{name} changed after it was archived; it stays until the next run.")
+    if report.traces:
+        _say(
+            f"{len(report.traces)} indices of traces older than {settings.trace_retention_days} days {'would be ' * report.dry_run}deleted."
+        )
     if report.archives_expired:
         _say(f"{len(report.archives_expired)} archives older than {settings.log_archive_days} days {'would be ' * report.dry_run}removed.")
 

@@ -14,8 +14,9 @@ from app.core.archive import Archive
 from app.core.archive_files import ArchiveError, ArchiveKey
 from app.core.config import Settings
 from app.core.index_store import StoreError
-from app.core.log_cleanup import INTERRUPTED, CleanupReport, InterruptedRunError, LogCleanup, RetentionPolicy
+from app.core.log_cleanup import INTERRUPTED, CleanupReport, InterruptedRunError, LogCleanup
 from app.core.logger import get_logger
+from app.core.retention_policy import RetentionPolicy
 from app.core.telemetry.template import dead_prefix
 
 COMPONENT: Final = "cleanup"
@@ -111,4 +112,4 @@ def policy_of(settings: Settings) -> RetentionPolicy:
     """Our own prefixes, and those that the settings add."""
     logs = settings.log_index_prefix
     prefixes = dict.fromkeys((logs, settings.effective_events_prefix, dead_prefix(logs), *settings.log_cleanup_prefixes))
-    return RetentionPolicy(tuple(prefixes), settings.log_retention_days, settings.log_archive_days)
+    return RetentionPolicy(tuple(prefixes), settings.log_retention_days, settings.log_archive_days, settings.trace_retention_days)

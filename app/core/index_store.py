@@ -53,4 +53,4 @@ class IndexStore(Protocol):
         """Put documents, in the form of `documents`, into an index."""
 
     def delete(self, name: str) -> None:
-        """Delete an index that this process has made."""
+        """Delete an index, whatever is in it; none of this name is well, too."""

@@ -11,11 +11,11 @@ In this order, and never out of it:
 A failure in 1 or 2 deletes nothing at all. A crash anywhere is harmless: what is
 archived and not deleted is recognised by the next run, proved again and deleted.
 An index is ours when its name is one of our prefixes and a valid date; any other
-is not looked at. Archives have a retention of their own.
+is not looked at. Archives have a retention of their own. Traces are deleted by age
+without an archive: what they tell in detail for a while, the records tell for good.
 """
 
 import datetime as dt
-import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -25,11 +25,10 @@ from app.core.archive import Archive, Manifest
 from app.core.archive_files import ArchiveError
 from app.core.index_store import Content, IndexInfo, IndexStore, StoreError
 from app.core.logger import get_logger
+from app.core.retention_policy import TRACE_PREFIXES, RetentionPolicy
 
 INTERRUPTED: Final = "interrupted"
 """`failure` of a run that was asked to end; it is made again, and counts as no failure."""
-
-_DAY: Final = re.compile(r"(?a:(\d{4})\.(\d{2})\.(\d{2}))")
 
 log = get_logger(__name__)
 
@@ -51,37 +50,11 @@ class CleanupReport:
     documents: int = 0
     """In the deleted indices; in a dry run in the expired ones."""
     archives_expired: list[str] = field(default_factory=list)
+    traces: list[str] = field(default_factory=list)
+    """Indices of expired traces: deleted, or in a dry run found."""
     seconds: float = 0.0
     failure: str = ""
     error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RetentionPolicy:
-    """Which indices are ours and how long they, and their archives, are kept; in whole days."""
-
-    prefixes: tuple[str, ...]
-    index_days: int
-    archive_days: int
-
-    def day_of(self, name: str) -> dt.date | None:
-        """The day in the name of one of our indices; None for every other name."""
-        for prefix in self.prefixes:
-            if name.startswith(f"{prefix}-") and (match := _DAY.fullmatch(name, len(prefix) + 1)):
-                try:
-                    return dt.date(int(match[1]), int(match[2]), int(match[3]))
-                except ValueError:  # 2026.02.30
-                    return None
-        return None
-
-    def is_expired(self, name: str, today: dt.date) -> bool:
-        """Whether it is one of our indices, and its day more than `index_days` before `today` (UTC, as in the names)."""
-        day = self.day_of(name)
-        return day is not None and (today - day).days > self.index_days
-
-    def is_archive_expired(self, manifest: Manifest, now: dt.datetime) -> bool:
-        """Whether an archive was made more than `archive_days` ago."""
-        return now - dt.datetime.fromisoformat(manifest.archived_at) > dt.timedelta(days=self.archive_days)
 
 
 class LogCleanup:
@@ -114,6 +87,10 @@ class LogCleanup:
                 self._delete(index, manifest, report)
             step = "expire"
             self._expire_archives(now, report)
+            step = "traces"
+            for name in self._old_traces(now):
+                self._store.delete(name)
+                report.traces.append(name)
         except InterruptedRunError as error:
             report.failure, report.error = INTERRUPTED, str(error)
         except (StoreError, ArchiveError) as error:
@@ -131,9 +108,15 @@ class LogCleanup:
         found = self._store.indices(self._policy.prefixes)
         return sorted((index for index in found if self._policy.is_expired(index.name, today)), key=lambda index: index.name)
 
+    def _old_traces(self, now: dt.datetime) -> list[str]:
+        today = now.astimezone(dt.UTC).date()
+        found = self._store.indices(TRACE_PREFIXES)
+        return sorted(index.name for index in found if self._policy.are_traces_expired(index.name, today))
+
     def _look(self, expired: Collection[IndexInfo], now: dt.datetime, report: CleanupReport) -> None:
         """What a run would do now."""
         report.documents = sum(self._store.content(index.name).documents for index in expired)
+        report.traces = self._old_traces(now)
         report.archives_expired = [each.name for each in self._archive.manifests() if self._policy.is_archive_expired(each, now)]
 
     def _archived(self, index: IndexInfo, now: dt.datetime) -> Manifest:
@@ -216,6 +199,7 @@ class LogCleanup:
             "documents": report.documents,
             "kept": report.kept,
             "archives_expired": report.archives_expired,
+            "traces": report.traces,
             "location": report.location,
         }
         if report.failure:

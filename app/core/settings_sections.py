@@ -310,6 +310,9 @@ class RetentionSettings(BaseModel):
     log_cleanup_bind: str = Field(LOOPBACK, description="Address on which the cleanup serves /metrics and /health. 0.0.0.0 in a container.")
     log_archive_dir: Path = Field(Path(".stack/data/cleanup"), description="Folder of the archives: a disk of its own, or a mounted one.")
     log_archive_days: Positive = Field(365, description="Archives older than this many days are deleted.")
+    trace_retention_days: Positive = Field(
+        30, description="Jaeger's daily indices older than this many days are deleted, without an archive."
+    )
     log_archive_identity: SecretStr = Field(
         SecretStr(""),
         description="age identity (AGE-SECRET-KEY-1…) with which archives are encrypted and opened. "

@@ -16,13 +16,14 @@ from app.core.archive import Archive
 from app.core.archive_files import ArchiveError, ArchiveKey
 from app.core.config import load_settings
 from app.core.index_store import Content, IndexInfo, StoreError
-from app.core.log_cleanup import INTERRUPTED, InterruptedRunError, LogCleanup, RetentionPolicy
+from app.core.log_cleanup import INTERRUPTED, InterruptedRunError, LogCleanup
 from app.core.log_restore import restore
 from app.core.log_setup import setup_logging, shutdown_logging
+from app.core.retention_policy import RetentionPolicy
 from tests.support.records import spooled
 
 NOW = dt.datetime(2026, 11, 22, 3, 0, tzinfo=dt.UTC)
-POLICY = RetentionPolicy(("logs-nobet", "events-nobet", "dead-nobet"), index_days=90, archive_days=365)
+POLICY = RetentionPolicy(("logs-nobet", "events-nobet", "dead-nobet"), index_days=90, archive_days=365, trace_days=30)
 
 
 def index_of(days_ago: int, prefix: str = "logs-nobet") -> str:
@@ -153,7 +154,7 @@ def test_foreign_and_malformed_names_never_expire(name: str) -> None:
 @given(day=st.dates(), name=st.text(max_size=40), days=st.integers(1, 5000), today=st.dates())
 def test_only_our_names_have_a_day_and_the_arithmetic_is_the_calendars(day: dt.date, name: str, days: int, today: dt.date) -> None:
     """Any date survives the way into a name and back; any other text means nothing; expired is more than so many days ago."""
-    policy = RetentionPolicy(("logs-nobet",), days, 1)
+    policy = RetentionPolicy(("logs-nobet",), days, 1, 1)
     ours = f"logs-nobet-{day.year:04}.{day.month:02}.{day.day:02}"
     assert policy.day_of(ours) == day
     assert policy.is_expired(ours, today) is (day < today - dt.timedelta(days=days) if today.toordinal() > days else False)
@@ -288,3 +289,16 @@ def test_restoring_brings_everything_back_or_nothing(archive: Archive, spool: Pa
     with pytest.raises(ArchiveError):
         restore(archive, shelf, manifest, "other")
     assert "other" not in shelf.contents
+
+
+@pytest.mark.req("RET-10")
+def test_expired_traces_go_without_an_archive(archive: Archive, spool: Path) -> None:
+    """Jaeger's indices of 31 days ago go, those of 30 stay, and so does every name that isn't one of them."""
+    old, young = (f"jaeger-span-{NOW.date() - dt.timedelta(days=days)}" for days in (31, 30))
+    others = ["jaeger-span-read", "jaeger-span-2020-02-30", "jaeger-span-2020.01.01", "jaeger-sampling-2020-01-01"]
+    shelf = Shelf(old, young, *others)
+    assert LogCleanup(shelf, archive, POLICY).run(NOW, dry_run=True).traces == [old]
+    report = LogCleanup(shelf, archive, POLICY).run(NOW)
+    assert (report.traces, report.failure) == ([old], "")
+    assert set(shelf.contents) == {young, *others}
+    assert spooled(spool)[-1]["extra"]["traces"] == [old]
