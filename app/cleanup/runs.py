@@ -59,7 +59,11 @@ class CleanupRuns:
             except StoreError as error:
                 log.error("The cleanup can't begin", event="cleanup.failed", outcome="failure", reason="lease", error_message=str(error))
                 raise
-            report = self._work(dry_run=False)
+            try:
+                report = self._work(dry_run=False)
+            except Exception:
+                self._give_back(None, "")  # a fault of ours; the next look is free to try again
+                raise
             self._give_back(report, night)
             return report
 
@@ -92,10 +96,10 @@ class CleanupRuns:
         except LeaseHeldError as error:
             raise InterruptedRunError(f"Another process has taken over. {error}") from None
 
-    def _give_back(self, report: CleanupReport, night: str) -> None:
-        interrupted = report.failure == INTERRUPTED
+    def _give_back(self, report: CleanupReport | None, night: str) -> None:
+        unfinished = report is None or report.failure == INTERRUPTED
         try:
-            self._lease.release(None if interrupted else report, "" if interrupted else night)
+            self._lease.release(None if unfinished else report, "" if unfinished else night)
         except (LeaseHeldError, StoreError) as error:
             log.warning("The end of the cleanup could not be noted", event="cleanup.unnoted", error_message=str(error))
 
