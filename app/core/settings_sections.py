@@ -438,6 +438,7 @@ class StackSettings(BaseModel):
         1.0,
         gt=0,
         le=1,
-        description="Factor for all windows and holding times of the rules. 0.1: alerts come ten times as quick, for drills.",
+        description="Factor for all windows and holding times of the rules, and for the times that Alertmanager gathers alerts. "
+        "0.1: alerts come ten times as quick, for drills.",
     )
     prometheus_scrape_interval: str = Field("15s", description="Interval in which Prometheus scrapes.")

@@ -107,6 +107,17 @@ def test_alertmanager_signs_in_with_a_password_file_and_tls() -> None:
     assert "a-real-password-1" not in text
 
 
+def test_a_quick_stack_tells_quickly_too() -> None:
+    """Alertmanager gathers alerts for a tenth of the time where the rules hold a tenth; the heartbeat goes at once; repeats stay."""
+    usual, quick = (
+        yaml.safe_load(render_alertmanager(load_settings(prometheus_rule_scale=scale), smarthost="unused:1", secrets="/x"))["route"]
+        for scale in (1, 0.1)
+    )
+    assert (usual["group_wait"], usual["group_interval"]) == ("30s", "5m")
+    assert (quick["group_wait"], quick["group_interval"], quick["repeat_interval"]) == ("3s", "30s", usual["repeat_interval"])
+    assert quick["routes"][0]["group_wait"] == "0s"
+
+
 def test_everything_is_rendered_for_its_owner_only_and_only_once(stack: Stack) -> None:
     """All configuration is there, readable by nobody else, and a second rendering touches no file."""
     render_all(stack, COMPONENTS)
