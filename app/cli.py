@@ -119,9 +119,22 @@ def demo(
 
 
 @app.command()
-def token() -> None:
-    """Print the bearer token of /metrics."""
-    sys.stdout.write(_stack().secret("METRICS_TOKEN") + "\n")
+def token(
+    expire: Annotated[
+        bool,
+        typer.Option(
+            "--expire", help="Instead: read a user's access token from standard input and print it as it will be when it is too old."
+        ),
+    ] = False,
+) -> None:
+    """Print the bearer token of /metrics. With --expire, make an expired token to try out what becomes of it."""
+    stack = _stack()
+    if not expire:
+        sys.stdout.write(stack.secret("METRICS_TOKEN") + "\n")
+        return
+    from app.stack.demo.people import expired_or_refused
+
+    sys.stdout.write(expired_or_refused(sys.stdin.read().strip(), stack.settings) + "\n")
 
 
 @app.command()

@@ -12,7 +12,9 @@ from typing import Any, Final
 import httpx
 import jwt
 
+from app.core.config import Settings
 from app.stack.demo.tally import NO_ANSWER, Answer, Tally
+from app.stack.errors import StackError
 
 CROWD: Final = 6
 """Accounts of one performance. Registering costs the app the better part of a tenth of a second each."""
@@ -124,6 +126,17 @@ def expired(token: str, secret: str) -> str:
     now = int(time.time())
     claims |= {"iat": now - 7200, "nbf": now - 7200, "exp": now - 3600}
     return jwt.encode(claims, secret, str(jwt.get_unverified_header(token)["alg"]))
+
+
+def expired_or_refused(token: str, settings: Settings) -> str:
+    """The token as it will be when it is too old, for trying out. Raises StackError outside development, and for what is no token."""
+    secret = settings.jwt_secret.get_secret_value()
+    if not settings.is_trial or not secret:
+        raise StackError("Expired tokens are made only where ENVIRONMENT is development or test, with the JWT_SECRET that `make up` wrote.")
+    try:
+        return expired(token, secret)
+    except jwt.InvalidTokenError:
+        raise StackError("Standard input has no access token. Sign in with POST /api/auth/login and pass on its access_token.") from None
 
 
 def new_id() -> str:
