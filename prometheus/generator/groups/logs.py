@@ -92,6 +92,23 @@ and on (service, env) max by (service, env) (shipper_backlog_bytes) > 0
             look="increase(log_records_dropped_total[<10m>])",
         ),
         Alert(
+            "TrackedEventsDropped",
+            "warning",
+            "sum by (service, env, store, reason) (increase(tracked_events_dropped_total[<10m>])) > 0",
+            hold="0s",
+            keep="15m",
+            summary="Tracked events were lost.",
+            description="{{ $labels.service }} lost {{ $value | humanize }} events for {{ $labels.store }}: {{ $labels.reason }}.",
+            means="Counts of what users do are too low for that time. Users notice nothing.",
+            steps=(
+                "`queue_full`: the store has been away for long; solve that, then raise `ANALYTICS_QUEUE_EVENTS` if the outage was normal.",
+                "`shutdown`: the process ended while the store was away.",
+                "`spool_full`: see LogRecordsDropped.",
+                "`rejected`: PostgreSQL refuses what is in an event; look for `tracking.dropped` and for a migration that is missing.",
+            ),
+            look="increase(tracked_events_dropped_total[<10m>])",
+        ),
+        Alert(
             "LogSpoolFillingUp",
             "warning",
             """
