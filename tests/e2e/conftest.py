@@ -1,6 +1,7 @@
 """The whole stack once, with an error tracker's stand-in, and what arrived in its stores."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from tests.support.client import SimulatedClient
 from tests.support.crashlytics_sink import CrashlyticsSink
 from tests.support.sentry_sink import SentrySink
+from tests.support.slack_catcher import SlackCatcher
 from tests.support.stack import RunningStack, whole_stack
 from tests.support.stores import Stores, has_jaeger
 from tests.support.users import new_user
@@ -25,9 +27,33 @@ def error_events() -> Iterator[SentrySink]:
 
 
 @pytest.fixture(scope="session")
-def world(error_events: SentrySink) -> Iterator[RunningStack]:
+def slack() -> Iterator[SlackCatcher]:
+    """Takes what the stack tells Slack."""
+    with SlackCatcher() as catcher:
+        yield catcher
+
+
+@pytest.fixture(scope="session")
+def pager() -> Iterator[SlackCatcher]:
+    """Takes the events for PagerDuty: JSON over HTTP, too."""
+    with SlackCatcher() as catcher:
+        yield catcher
+
+
+@pytest.fixture(scope="session")
+def world(error_events: SentrySink, slack: SlackCatcher, pager: SlackCatcher) -> Iterator[RunningStack]:
     """The whole stack, running, with Jaeger where Go is installed."""
-    stack = whole_stack(SENTRY_DSN=error_events.dsn, LOG_TRACEBACKS="always", SHIPPER_BACKOFF_MAX_SECONDS="5")
+    stack = whole_stack(
+        SENTRY_DSN=error_events.dsn,
+        LOG_TRACEBACKS="always",
+        SENTRY_EVENTS_PER_MINUTE_OF_A_KIND="0",  # one journey's crashes must not leave out another's
+        SENTRY_EVENTS_PER_MINUTE="0",
+        SHIPPER_BACKOFF_MAX_SECONDS="5",
+        SLACK_WEBHOOK_URL=slack.url,
+        PAGERDUTY_URL=pager.url,
+        PAGERDUTY_KEY="key-of-the-pager",
+        ONCALL_POLICY=str(Path(__file__).with_name("oncall-policy.yml")),
+    )
     try:
         stack.need()
         if has_jaeger(stack):
