@@ -143,3 +143,20 @@ def test_a_million_posts_are_read_along_the_index(postgres: Postgres, start: Sta
     app = start("app", DATABASE_URL=postgres.url)
     page = app.get("/feed?before=500000&limit=3").json()
     assert [post["id"] for post in page["posts"]] == [499999, 499998, 499997]
+
+
+@pytest.mark.req("DBQ-09")
+def test_the_comments_on_a_post_are_found_by_the_index_among_200000(postgres: Postgres, start: StartService) -> None:
+    """The first page of one post's comments, and one in the middle, are read along the index in their order."""
+    postgres.ask("INSERT INTO posts (author_id, title, body, created_at) SELECT '7', 'a', 'b', now() FROM generate_series(1, 1000)")
+    comment = "(n % 1000) + 1, '7', 'b', now() FROM generate_series(1, 200000) AS n"
+    postgres.ask(f"INSERT INTO comments (post_id, author_id, body, created_at) SELECT {comment}")
+    postgres.ask("ANALYZE comments")
+    page_of = "SELECT * FROM comments WHERE post_id = 17 {} ORDER BY id DESC LIMIT 21"
+    for query in (page_of.format(""), page_of.format("AND id < 100000")):
+        plan = postgres.ask(f"EXPLAIN (FORMAT JSON) {query}")
+        assert "ix_comments_post_id" in plan
+        assert "Seq Scan" not in plan
+    app = start("app", DATABASE_URL=postgres.url)
+    page = app.get("/posts/17/comments?limit=3").json()
+    assert [entry["post_id"] for entry in page["comments"]] == [17, 17, 17]

@@ -87,17 +87,53 @@ async def test_a_time_out_is_502_and_a_warning(backend: Backend) -> None:
     assert backend.record("s1", "suggestion.timed_out")["level"] == "WARNING"
 
 
-@pytest.mark.req("SEB-18")
+@pytest.mark.req("SEB-18", "LOG-18", "J-06")
 async def test_time_outs_are_one_issue(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every time-out is reported under the same text, once, also where 5xx answers are reported by themselves."""
-    reported: list[str] = []
-    monkeypatch.setattr(error_tracking, "capture_message", lambda text, **_: reported.append(text))
+    """Ten time-outs of different requests: ten events with one fingerprint, also where 5xx answers are reported by themselves."""
+    reported: list[object] = []
+    monkeypatch.setattr(error_tracking, "capture_message", lambda _text, **more: reported.append(more["fingerprint"]))
     monkeypatch.setattr(error_tracking, "is_reported_status", lambda status: status >= 500)
-    backend.voice_answers(_slow)
-    await _suggest(backend, "one")
-    await _suggest(backend, "two")
-    assert len(reported) == 2
-    assert len(set(reported)) == 1
+    for number in range(10):
+        backend.voice_answers(_slow)  # a fresh client, whose circuit is closed
+        await backend.http.post("/suggest", json={"user_id": str(number), "topic": f"topic {number}"})
+    assert len(reported) == 10
+    assert set(reported) == {("processing-limit-exceeded",)}
+
+
+@pytest.mark.req("ERR-09")
+async def test_a_service_that_keeps_failing_is_left_alone_and_says_for_how_long(backend: Backend) -> None:
+    """After five failures in a row 503 with `circuit_open` and Retry-After, without a call; told as a record and a metric."""
+    calls: list[httpx.Request] = []
+
+    def failing(request: httpx.Request) -> httpx.Response:
+        calls.append(request)
+        return httpx.Response(500, json={})
+
+    backend.voice_answers(failing)
+    answers = [await _suggest(backend, f"c{number}") for number in range(7)]
+    assert [answer.status_code for answer in answers] == [502] * 5 + [503] * 2
+    assert (answers[-1].json()["code"], len(calls)) == ("circuit_open", 5)
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 10
+    opened = backend.record("c4", "circuit.opened")
+    assert (opened["level"], opened["component"], opened["count"]) == ("WARNING", "voice", 5)
+    assert await backend.metric("circuit_breaker_state", dependency="voice") == 2
+    assert backend.record("c6", "suggestion.failed")["error_code"] == "circuit_open"
+
+
+@pytest.mark.req("AUT-02")
+async def test_the_user_of_a_token_counts_more_than_the_body(backend: Backend) -> None:
+    """The service is asked for the token's user, and the records are his."""
+    seen: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.content)
+        return httpx.Response(200, json={"suggestions": []})
+
+    backend.voice_answers(answer)
+    headers = {**await backend.sign_in("7"), "X-Event-ID": "mine"}
+    assert (await backend.http.post("/suggest", json=WANTED, headers=headers)).status_code == 200
+    assert b'"user_id":"7"' in seen[0]
+    assert backend.record("mine", "suggestion.received")["user_id"] == "7"
 
 
 @pytest.mark.req("ERR-09")
