@@ -175,6 +175,41 @@ def archive_restore(
     _own("cleanup", ["restore", name, *(["--as", target] if target else [])], mode, ["ELASTICSEARCH_ADMIN_PASSWORD"])
 
 
+oncall = typer.Typer(help="Who is called, what about, and the acknowledgement.", no_args_is_help=True)
+app.add_typer(oncall, name="oncall")
+
+
+@oncall.command("check")
+def oncall_check(mode: ModeOption = Mode.AUTO) -> None:
+    """Read the policy, say what is wrong with it and who would be called now. Sends nothing."""
+    _own("oncall", ["check"], mode)
+
+
+@oncall.command("who")
+def oncall_who(mode: ModeOption = Mode.AUTO) -> None:
+    """Show who is on call now, and until when."""
+    _own("oncall", ["who"], mode)
+
+
+@oncall.command("list")
+def oncall_list(
+    everything: Annotated[bool, typer.Option("--all", help="Earlier ones too.")] = False,
+    mode: ModeOption = Mode.AUTO,
+) -> None:
+    """Show the open incidents."""
+    _own("oncall", ["list", *(["--all"] if everything else [])], mode)
+
+
+@oncall.command("ack")
+def oncall_ack(
+    ident: Annotated[str, typer.Argument(metavar="ID", help="The incident, or the beginning of its id.")],
+    who: Annotated[str, typer.Option("--as", help="Your name in the timeline. Default: your user name.")] = "",
+    mode: ModeOption = Mode.AUTO,
+) -> None:
+    """Acknowledge an incident: nobody else is called."""
+    _own("oncall", ["ack", ident, *(["--as", who] if who else [])], mode)
+
+
 @app.command("erase-user")
 def erase_user(
     user_id: Annotated[str, typer.Argument(metavar="ID", help="The user, as `user_id` of the records has it.")],

@@ -109,6 +109,7 @@ ONCALL: Final = Component(
         "DATABASE_URL": "postgresql+asyncpg://nobet:{quoted[POSTGRES_PASSWORD]}@{host}:{port[postgres]}/nobet",
         "SPOOL_DIR": "{spool}",
         "SENTRY_DSN": _DSN,
+        "STACK_PORT_OFFSET": "{settings.stack_port_offset}",
         "ONCALL_PUBLIC_URL": "http://{host}:{port[oncall]}",
         "PROMETHEUS_URL": "http://{host}:{port[prometheus]}",
         "ALERTMANAGER_URL": "http://{host}:{port[alertmanager]}",
