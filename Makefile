@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 MODE ?= auto
 STAMP := $(VENV)/.ready
 
-.PHONY: help generated servers venv up down status story demo token clean test test-unit lint fmt generate requirements coverage-map
+.PHONY: bench-load help generated servers venv up down status story demo token clean test test-unit lint fmt generate requirements coverage-map
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "; print "Nöbet: the night watch for FastAPI services\n"} /^[a-z-]+:.*## / {printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ test: lint servers ## Run every check: lint, unit, configuration, integration an
 
 test-unit: $(STAMP) ## Run the quick tests that need no server
 	@$(VENV)/bin/pytest tests/unit
+
+bench-load: $(STAMP) ## Measure the app with and without observability; needs the running stack
+	@$(RUN) -m bench.load $(ARGS)
 
 lint: $(STAMP) generated ## Check style, types, imports and generated files
 	@$(VENV)/bin/ruff check --quiet .

@@ -1,0 +1,1 @@
+"""Measurements: side by side, on this machine, with the raw figures kept."""
