@@ -42,7 +42,7 @@ def offered_token(socket: WebSocket) -> tuple[str | None, bool]:
     if header is not None:
         scheme, _, token = header.partition(" ")
         return (token.strip() if scheme.lower() == "bearer" else ""), False
-    offered: list[str] = socket.scope["subprotocols"]
+    offered: list[str] = socket.scope.get("subprotocols", [])
     if len(offered) == 2 and offered[0] == SUBPROTOCOL:
         return offered[1], True
     return None, SUBPROTOCOL in offered

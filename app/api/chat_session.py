@@ -37,7 +37,7 @@ SEND_SECONDS: Final = 10.0
 """A reader that takes nothing for so long is too slow."""
 
 PATIENCE: Final = 20
-"""Documents that were refused in a row, until the connection is closed."""
+"""Documents that may be refused until the connection is closed; each message that is taken wins one back."""
 
 log = get_logger(__name__)
 
@@ -179,7 +179,7 @@ class ChatSession:
             self._chat.refused(problem, member.chat_id)
             await self._refuse(problem, "text: too long" if problem == "invalid" else "Too many messages. Wait a moment.", id=post.id)
             return
-        self._refusals = 0
+        self._refusals = max(0, self._refusals - 1)
         try:
             taken = await self._chat.post(member, post.id, post.text)
         except ChatBusyError:
