@@ -1,0 +1,110 @@
+"""A real Chromium without a window: the one on the PATH, or Debian's, unpacked into the stack's cache.
+
+Driven over the DevTools protocol: open a page, run a script in it, get its value back.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import httpx
+from websockets.sync.client import ClientConnection, connect
+
+from app.stack.commands import library_path
+from app.stack.install import apt
+from app.stack.model import Apt
+from app.stack.paths import CHECKOUT
+from tests.support.waiting import wait_until
+
+NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+SOURCE: Final = Apt(("chromium",), "usr/lib/chromium/chromium")
+START_SECONDS: Final = 60
+SCRIPT_SECONDS: Final = 30
+LARGEST_ANSWER: Final = 16 * 1024 * 1024
+
+
+def chromium(cache: Path | None = None) -> tuple[str, dict[str, str]]:
+    """Path of the program and variables that it needs; Debian's is fetched where none is on the PATH. Raises StackError."""
+    found = next((path for name in NAMES if (path := shutil.which(name))), None)
+    if found and cache is None:
+        return found, {}
+    cache = cache or Path(os.environ.get("STACK_CACHE_DIR") or CHECKOUT / ".stack" / "cache")
+    home = apt.home("chromium", cache)
+    apt.install(SOURCE, home, cache, print)
+    return str(home / SOURCE.program), {"LD_LIBRARY_PATH": library_path(home)}
+
+
+class Browser:
+    """A browser with a fresh profile and one page, for as long as the block lasts."""
+
+    def __init__(self) -> None:
+        self._profile = Path(tempfile.mkdtemp(prefix="nobet-browser-"))
+        self._numbers = count(1)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._page: ClientConnection | None = None
+
+    def open(self, url: str) -> None:
+        """Load a page and wait until it says `window.ready`."""
+        self._command("Page.navigate", url=url)
+        wait_until(f"{url} being ready", lambda: self.run("window.ready === true"), START_SECONDS)
+
+    def run(self, script: str) -> Any:
+        """The value of an expression in the page; promises are waited for. Raises AssertionError with the page's error."""
+        answer = self._command("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def __enter__(self) -> Self:
+        program, env = chromium()
+        flags = ["--headless=new", "--remote-debugging-port=0", f"--user-data-dir={self._profile}", "--disable-gpu", "--no-proxy-server"]
+        flags += ["--no-first-run", "--disable-background-networking", "--disable-dev-shm-usage", "--mute-audio"]
+        flags += ["--no-sandbox"] if os.geteuid() == 0 else []
+        with (self._profile / "log").open("wb") as output:
+            self._process = subprocess.Popen([program, *flags, "about:blank"], env={**os.environ, **env}, stdout=output, stderr=output)
+        try:
+            port = wait_until("Chromium listening", self._port, START_SECONDS)
+            pages = httpx.get(f"http://127.0.0.1:{port}/json", trust_env=False, timeout=30).json()
+            address = next(page["webSocketDebuggerUrl"] for page in pages if page["type"] == "page")
+            self._page = connect(address, max_size=LARGEST_ANSWER, proxy=None)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it and remove its profile."""
+        if self._page is not None:
+            self._page.close()
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait(10)
+        shutil.rmtree(self._profile, ignore_errors=True)
+
+    def _port(self) -> str:
+        assert self._process is not None
+        assert self._process.poll() is None, (self._profile / "log").read_text(errors="replace")[-2000:]
+        return (self._profile / "DevToolsActivePort").read_text().splitlines()[0]
+
+    def _command(self, method: str, **params: Any) -> dict[str, Any]:
+        assert self._page is not None, "use it in a with block"
+        number = next(self._numbers)
+        self._page.send(json.dumps({"id": number, "method": method, "params": params}))
+        while True:
+            message = json.loads(self._page.recv(SCRIPT_SECONDS))
+            if message.get("id") == number:
+                assert "error" not in message, message["error"]
+                result: dict[str, Any] = message["result"]
+                return result
