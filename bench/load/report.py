@@ -52,7 +52,8 @@ def _measured(found: dict[str, Any]) -> str:
     settings, machine = found["settings"], found["machine"]
     about = (
         f"Measured {found['when'][:10]} on {machine['cores']} cores ({machine['processor']}), Python {machine['python']}; servers, "
-        f"databases and the load generator share them. {settings['connections']} keep-alive connections, {settings['workers']} workers, median of "
+        f"databases and the load generator share them. {settings['connections']} keep-alive connections, {settings['workers']} workers, "
+        "median of "
         f"{settings['rounds']} interleaved rounds of {settings['seconds']:g} s. On: JSON logs to spool, standard output and Elasticsearch, "
         f"metrics of all workers, {settings['trace_sample_rate']:.0%} of the requests traced, error tracking. Off: the same endpoints "
         "without the kit."
@@ -80,7 +81,8 @@ def _measured(found: dict[str, Any]) -> str:
     logging = found["logging"]
     verdict = (
         f"Observability costs {cost:.2f} ms of CPU a request, and {share:.0%} of the highest throughput. Of "
-        f"{logging['records']:.0f} records written {logging['indexed']} were in Elasticsearch at the end. Raw figures: `bench/results/load.json`."
+        f"{logging['records']:.0f} records written {logging['indexed']} were in Elasticsearch at the end. Raw figures: "
+        "`bench/results/load.json`."
     )
     lines += ["", verdict, ""]
     return "\n".join(lines)
@@ -88,7 +90,7 @@ def _measured(found: dict[str, Any]) -> str:
 
 def _cpu(found: dict[str, Any], variant: str, mode: str) -> float:
     runs = [run for run in found["runs"] if (run["variant"], run["mode"]) == (variant, mode)]
-    return median(float(run["server_cpu_seconds"]) / max(1, run["requests"]) * 1000 for run in runs)
+    return median([float(run["server_cpu_seconds"]) / max(1, int(run["requests"])) * 1000 for run in runs])
 
 
 def _planning(logging: dict[str, Any]) -> str:
