@@ -1,9 +1,10 @@
-"""A stand-in for the voice service's stages, with a clock that only it moves: what a turn measures can be told exactly."""
+"""Voice calls in tests: a stand-in for the stages with a clock that only it moves, and somebody on the phone of a running stack."""
 
 import dataclasses
 import json
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 
 import httpx
 
@@ -11,6 +12,7 @@ from app.clients.calls import CallStages
 from app.core.config import Settings
 from app.voice import work
 from tests.support.backend import Backend
+from tests.support.stack import RunningStack
 
 
 @dataclasses.dataclass
@@ -69,3 +71,43 @@ class StageStub:
         for token in tokens[1:]:
             yield json.dumps({"token": token}).encode() + b"\n"
         yield json.dumps({"done": True, "tokens": len(tokens)}).encode() + b"\n"
+
+
+class Caller:
+    """Somebody on the phone, over a running stack."""
+
+    def __init__(self, app: httpx.Client, headers: dict[str, str], call_sid: str, traceparent: str = "") -> None:
+        """`traceparent` is that of the telephony gateway, when it has begun the trace."""
+        self.call_sid: Final = call_sid
+        self._app: Final = app
+        self._headers: Final = {**headers, "X-Call-SID": call_sid, **({"traceparent": traceparent} if traceparent else {})}
+
+    def begin(self) -> None:
+        """Pick up."""
+        answer = self._app.post("/api/calls", headers=self._headers)
+        assert (answer.status_code, answer.json().get("call_sid")) == (201, self.call_sid), answer.text
+
+    def say(self, speech: str) -> httpx.Response:
+        """A turn."""
+        return self._app.post(f"/api/calls/{self.call_sid}/turns", json={"speech": speech}, headers=self._headers)
+
+    def want(self, task: str, **details: str) -> httpx.Response:
+        """A business task."""
+        return self._app.post(f"/api/calls/{self.call_sid}/tasks", json={"task": task, "details": details}, headers=self._headers)
+
+    def hang_up(self) -> httpx.Response:
+        """The end."""
+        return self._app.post(f"/api/calls/{self.call_sid}/end", headers=self._headers)
+
+
+@contextmanager
+def stage_knobs(stack: RunningStack, **stages: dict[str, Any]) -> Iterator[None]:
+    """Turn knobs of some stages of the running voice service, and put back what was before."""
+    url = f"{stack.url('voice')}/admin/knobs"
+    token = {"Authorization": f"Bearer {stack.secret('METRICS_TOKEN')}"}
+    before = httpx.get(url, headers=token, trust_env=False).raise_for_status().json()["stages"]
+    httpx.patch(url, json={"stages": stages}, headers=token, trust_env=False).raise_for_status()
+    try:
+        yield
+    finally:
+        httpx.patch(url, json={"stages": before}, headers=token, trust_env=False).raise_for_status()

@@ -14,7 +14,7 @@ from tests.support.calls import StageStub
 pytestmark = pytest.mark.anyio
 
 SPEECH = {"speech": "a table  for four"}
-RESERVATION = {"task": "reservation", "details": {"people": "4", "at": "20:00"}}
+RESERVATION: dict[str, Any] = {"task": "reservation", "details": {"people": "4", "at": "20:00"}}
 
 
 async def _post(backend: Backend, path: str, body: Any = None, user: str = "ayse", **headers: str) -> httpx.Response:
@@ -43,7 +43,7 @@ async def test_a_call_from_beginning_to_end(backend: Backend) -> None:
         "call_sid": "CA-1",
         "task": "reservation",
         "confirmation": work.confirmation("reservation", "", RESERVATION["details"]),
-    }  # type: ignore[arg-type]
+    }
     ended = (await _post(backend, f"{call}/end")).json()
     assert (ended["call_sid"], ended["turns"]) == ("CA-1", 2)
     for path in ("turns", "tasks", "end"):
