@@ -93,9 +93,12 @@ class Crowd:
 
     async def somebody(self) -> Person | None:
         """A person who is signed in; None while nobody can be. Raises AbsentError where there are no accounts."""
-        async with self._growing:
-            if len(self._people) < CROWD:
-                await self._join()
+        # Only one at a time registers, and only while there is nobody do the others wait for it.
+        grows = len(self._people) < CROWD and not self._growing.locked()
+        if grows or not self._people:
+            async with self._growing:
+                if grows or not self._people:
+                    await self._join()
         return self._dice.choice(self._people) if self._people else None
 
     async def sign_in(self, person: Person, kind: str = "login") -> None:
