@@ -10,6 +10,8 @@ import pytest
 
 from app.cli import app as nobet
 from app.core.config import Settings
+from prometheus.generator.model import THRESHOLDS_FILE
+from tests.config.files import load
 from tests.support.processes import CHECKOUT
 
 PAGES: Final = sorted([*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md")])
@@ -29,6 +31,9 @@ NO_SETTINGS: Final = frozenset({"JAVA_HOME", "NAME_FILE", "FORCE_COLOR", "NO_COL
 
 EXAMPLES: Final = frozenset({"app/watch"})
 """Paths that a page proposes for the reader's own project."""
+
+LIMITS: Final = frozenset(load(THRESHOLDS_FILE)["limits"])
+"""Limits of the alerts; they have a file of their own."""
 
 EACH_PAGE: Final = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))
 
@@ -109,7 +114,7 @@ def _typed(page: Path) -> list[str]:
 def test_every_setting_that_is_named_exists(page: Path) -> None:
     """No page tells of a setting that isn't there: each stands in .env.example."""
     known = {name.upper() for name in Settings.model_fields} | NO_SETTINGS
-    named = {match[1] for span in SPAN.findall(prose(page)) if (match := SETTING.fullmatch(span))}
+    named = {match[1] for span in SPAN.findall(prose(page)) if (match := SETTING.fullmatch(span))} - LIMITS
     assert named <= known
     example = (CHECKOUT / ".env.example").read_text(encoding="utf-8")
     assert [name for name in named - NO_SETTINGS if f"\n{name}=" not in example] == []
