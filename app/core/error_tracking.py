@@ -35,7 +35,19 @@ _REPORTED: Final = "__nobet_reported__"
 _ERROR: Final = 40
 _CRITICAL: Final = 50
 
-__all__ = ["add_breadcrumb", "begin_request", "capture_exception", "capture_message", "set_person", "set_tag", "setup", "shutdown"]
+__all__ = [
+    "add_breadcrumb",
+    "begin_request",
+    "capture_exception",
+    "capture_message",
+    "is_reported_status",
+    "is_timeout",
+    "keep_quota_current",
+    "set_person",
+    "set_tag",
+    "setup",
+    "shutdown",
+]
 
 SentryLevel = Literal["fatal", "critical", "error", "warning", "info", "debug"]
 
