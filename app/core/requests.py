@@ -242,7 +242,8 @@ def client_gone(receive: Any) -> bool:
 
 
 def report_status(request: Request) -> None:
-    """A 5xx answer that no exception explains is an error event too, where the settings say so."""
-    unexplained = request.error is None and request.status >= 500 and not request.internal and not request.scope.get("nobet.reported")
+    """An answer that no exception explains is an error event too, where the settings list its status; nothing is reported twice."""
+    unexplained = request.error is None and not request.internal and not request.scope.get("nobet.reported")
     if unexplained and error_tracking.is_reported_status(request.status):
-        error_tracking.capture_message(f"{request.method} answered {request.status}", status_code=str(request.status))
+        level: error_tracking.SentryLevel = "error" if request.status >= 500 else "warning"
+        error_tracking.capture_message(f"{request.method} answered {request.status}", level=level, status_code=str(request.status))

@@ -23,6 +23,9 @@ GRACE_SECONDS = 20
 
 _SIGNS_TOKENS = "app"
 
+PATIENCE_SECONDS = 60
+"""A worker that says nothing for so long is replaced. On a busy machine imports alone take longer than uvicorn's 5 s: none would start."""
+
 KEEP_ALIVE_SECONDS = 65
 """Longer than the usual 60 s of a proxy in front, so that the proxy closes first and no request meets a closed door."""
 

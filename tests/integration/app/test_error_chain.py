@@ -12,6 +12,7 @@ from tests.support.backend import sample
 from tests.support.processes import Service
 from tests.support.sentry_sink import SentrySink
 from tests.support.servers import Postgres
+from tests.support.users import SIGNING_KEY, issued_headers
 from tests.support.waiting import wait_until
 
 StartService = Callable[..., Service]
@@ -81,10 +82,10 @@ def test_an_event_shows_the_queries_before_it(start: StartService, sink: SentryS
 @pytest.mark.req("SEB-12", "LOG-30", "J-08", "ERR-07", "ERR-10")
 def test_what_clients_do_wrong_is_no_event(postgres: Postgres, start: StartService, sink: SentrySink) -> None:
     """400, 404, 405 and 204 report nothing."""
-    app = start("app", DATABASE_URL=postgres.url, SENTRY_DSN=sink.dsn)
+    app = start("app", DATABASE_URL=postgres.url, SENTRY_DSN=sink.dsn, JWT_SECRET=SIGNING_KEY)
     postgres.ask("INSERT INTO posts (author_id, title, body, created_at) VALUES ('7', 'a', 'b', now())")
     assert [app.get(path).status_code for path in ("/feed?limit=x", "/nowhere", "/posts/99")] == [400, 404, 404]
-    assert httpx.delete(f"{app.url}/posts/1", trust_env=False).status_code == 204
+    assert httpx.delete(f"{app.url}/posts/1", trust_env=False, headers=issued_headers("7")).status_code == 204
     assert httpx.delete(f"{app.url}/feed", trust_env=False).status_code == 405
     _settled(app, sink)
     assert {event["tags"]["event_id"] for event in sink.events} == {"last"}
@@ -92,10 +93,13 @@ def test_what_clients_do_wrong_is_no_event(postgres: Postgres, start: StartServi
 
 @pytest.mark.req("SEB-12")
 def test_a_status_that_is_listed_is_an_event(start: StartService, sink: SentrySink) -> None:
-    """With 404 among SENTRY_FAILED_STATUS_CODES a missing page is reported."""
-    app = start("app", SENTRY_DSN=sink.dsn, SENTRY_FAILED_STATUS_CODES="500-599,404")
+    """With 400 and 404 among SENTRY_FAILED_STATUS_CODES a bad parameter and a missing page are one event each."""
+    app = start("app", SENTRY_DSN=sink.dsn, SENTRY_FAILED_STATUS_CODES="500-599,400,404")
     assert app.get("/nowhere", "listed").status_code == 404
-    wait_until("the event arrives", lambda: sink.of("listed"))
+    assert app.get("/feed?limit=x", "bad").status_code == 400
+    wait_until("the events arrive", lambda: sink.of("listed") and sink.of("bad"))
+    _settled(app, sink)
+    assert [len(sink.of(ident)) for ident in ("listed", "bad")] == [1, 1]
 
 
 @pytest.mark.req("SEB-18", "J-06", "SEB-15", "PRV-02")
@@ -109,6 +113,7 @@ def test_time_outs_of_the_suggestion_service_are_one_issue(start: StartService, 
     events = [event for number in range(3) for event in sink.of(f"t{number}")]
     texts = {(event.get("logentry") or {}).get("message") or event.get("message") for event in events}
     assert (len(events), len(texts)) == (3, 1)
+    assert {tuple(event["fingerprint"]) for event in events} == {("processing-limit-exceeded",)}
     assert {event["user"]["id"] for event in events} == {"42"}
     assert WANTED["topic"] not in str(sink.events)
 
