@@ -81,6 +81,12 @@ class PasswordRenewal(BaseModel):
     new_password: Password
 
 
+class AccountClosing(BaseModel):
+    """Proof that it is the owner who wants it."""
+
+    password: Secret = Field(max_length=LONGEST_PASSWORD, examples=["correct horse battery staple"])
+
+
 class TokensRead(BaseModel):
     """The tokens of a session, in the form of RFC 6749, section 5.1."""
 

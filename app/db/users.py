@@ -29,6 +29,12 @@ async def find_by_name(session: AsyncSession, username: str) -> User | None:
     return found
 
 
+async def remove(session: AsyncSession, user_id: int) -> None:
+    """Delete an account and its logins."""
+    await session.execute(delete(LoginSession).where(LoginSession.user_id == user_id))
+    await session.execute(delete(User).where(User.id == user_id))
+
+
 async def open_session(session: AsyncSession, session_id: str, user_id: int, token_id: str, expires_at: datetime, now: datetime) -> None:
     """Store a login, and clear away those of the same user that are over."""
     over = or_(LoginSession.expires_at < now, LoginSession.ended_at < now)

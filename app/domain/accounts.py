@@ -75,6 +75,16 @@ async def change_password(database: Database, user_id: str, session_id: str, old
     log.info("Password changed; other sessions ended", event="password.changed", user_id=user_id)
 
 
+async def close_account(database: Database, user_id: str, password: str) -> None:
+    """Delete an account with all its sessions. Raises WrongPasswordError. What else the user has left is for `nobet erase-user`."""
+    user = await read_profile(database, user_id)
+    if not await matches(password, user.password_hash if user else None):
+        raise WrongPasswordError(user_id)
+    async with database.session() as session:
+        await users.remove(session, int(user_id))
+    log.info("Account closed", event="account.closed", user_id=user_id)
+
+
 async def read_profile(database: Database, user_id: str) -> User | None:
     """The account of a user, or None when it is gone."""
     number = account_number(user_id)

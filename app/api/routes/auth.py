@@ -1,20 +1,23 @@
-"""Registering, signing in and out, refreshing, renewing a password."""
+"""Registering, signing in and out, refreshing, renewing a password, closing an account."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response, status
 
-from app.api.auth_bodies import Credentials, PasswordRenewal, RefreshRequest, Registration, TokensRead
+from app.api.auth_bodies import AccountClosing, Credentials, PasswordRenewal, RefreshRequest, Registration, TokensRead
 from app.api.auth_failures import report_session_ended, report_token_failure
 from app.api.deps import CurrentUserDep, DatabaseDep, LoginLimitDep, SettingsDep
 from app.api.errors import NEEDS_TOKEN, ErrorAnswer
 from app.api.login_watch import LoginWatch
 from app.core.logger import get_logger
+from app.db.engine import Database
 from app.domain import accounts, sessions
 from app.domain.accounts import NameTakenError, SignedIn, WrongPasswordError
-from app.domain.login_limit import TooManyFailuresError
+from app.domain.login_limit import LoginLimit, TooManyFailuresError
 from app.domain.sessions import SessionEndedError
-from app.domain.tokens import TokenExpiredError, TokenInvalidError, verify
+from app.domain.tokens import Claims, TokenExpiredError, TokenInvalidError, verify
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -103,19 +106,37 @@ async def renew_password(
     database: DatabaseDep, limit: LoginLimitDep, watch: WatchDep, user: CurrentUserDep, given: PasswordRenewal
 ) -> None:
     """Renew the password. All other sessions of the user end."""
+    old, new = given.old_password.get_secret_value(), given.new_password.get_secret_value()
+    async with _owner_only(database, limit, watch, user, "POST /auth/password"):
+        await accounts.change_password(database, user.user_id, user.session, old, new)
+
+
+@router.post(
+    "/close",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses={**NEEDS_TOKEN, **LIMITED, 403: {"model": ErrorAnswer, "description": "The password is wrong."}},
+)
+async def close_account(database: DatabaseDep, limit: LoginLimitDep, watch: WatchDep, user: CurrentUserDep, given: AccountClosing) -> None:
+    """Delete the account. Posts, logs and events of the user are not in it: `nobet erase-user` is for those."""
+    async with _owner_only(database, limit, watch, user, "POST /auth/close"):
+        await accounts.close_account(database, user.user_id, given.password.get_secret_value())
+
+
+@asynccontextmanager
+async def _owner_only(database: Database, limit: LoginLimit, watch: LoginWatch, user: Claims, where: str) -> AsyncIterator[None]:
+    """What is done with a password on top of the token: a stolen token is not enough, and guessing is as slow as at the login."""
     account = f"id {user.user_id}"
     try:
         await sessions.require_open(database, user)
         await limit.reserve(account, watch.address)
-        old, new = given.old_password.get_secret_value(), given.new_password.get_secret_value()
-        await accounts.change_password(database, user.user_id, user.session, old, new)
+        yield
     except TooManyFailuresError as error:
         raise _wait(error) from None
     except SessionEndedError as error:
-        raise report_session_ended(error, "POST /auth/password") from None
+        raise report_session_ended(error, where) from None
     except WrongPasswordError:
-        log.warning("The old password was wrong", event="password.refused")
-        raise HTTPException(status.HTTP_403_FORBIDDEN, "The old password is wrong.") from None
+        log.warning("The password was wrong", event="password.refused")
+        raise HTTPException(status.HTTP_403_FORBIDDEN, "The password is wrong.") from None
     await limit.give_back(account, watch.address)
 
 

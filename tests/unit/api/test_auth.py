@@ -258,6 +258,23 @@ async def test_renewing_needs_the_old_password_and_an_open_session(backend: Back
     assert (await login(backend)).status_code == 200
 
 
+@pytest.mark.req("PRV-13")
+async def test_a_closed_account_is_gone(backend: Backend) -> None:
+    """It needs the password; afterwards neither login nor refresh nor profile know the user, and the name is free."""
+    tokens = await signed_in(backend)
+    headers = bearer(tokens["access_token"])
+    assert (await backend.http.post("/api/auth/close", json={"password": "wrong"}, headers=headers)).status_code == 403
+    closed = await backend.http.post("/api/auth/close", json={"password": PASSWORD}, headers=headers | {"X-Event-ID": "closed"})
+    assert (closed.status_code, backend.record("closed", "account.closed")["user_id"]) == (204, tokens["user_id"])
+    assert (await login(backend)).status_code == 401
+    assert (await refreshed(backend, tokens["refresh_token"])).status_code == 401
+    assert (await backend.http.get("/profile", headers=headers)).status_code == 404
+    async with backend.resources.database.session() as session:
+        assert await users.find_session(session, "none") is None
+        assert await users.find_by_name(session, "ayse") is None
+    await register(backend)
+
+
 @pytest.mark.req("ALR-19")
 async def test_who_guesses_has_to_wait(tmp_path: Path) -> None:
     """After the limit 429 with Retry-After, also for the right password; others are not affected; each outcome is recorded."""
