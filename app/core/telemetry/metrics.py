@@ -585,7 +585,7 @@ METRICS: Final[dict[str, Metric]] = {
         Metric(
             "shipper_records_indexed_total",
             "counter",
-            "Records that are in Elasticsearch, each counted once and durably.",
+            "Log records and tracked events that are in Elasticsearch, each counted once and durably.",
             services=_SHIPPER,
             group="shipper",
         ),
