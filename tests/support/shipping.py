@@ -104,6 +104,7 @@ class Shipping:
         self.name: Final = f"t{uuid.uuid4().hex[:10]}"
         self.prefix: Final = f"logs-{self.name}"
         self.dead: Final = f"dead-{self.name}"
+        self.events_prefix: Final = f"events-{self.name}"
         self.url: Final = stack.url("elasticsearch")
         self.admin: Final = Elasticsearch(self.url, basic_auth=stack.sign_in("admin"), request_timeout=30)
         self.producer: Final = Producer(self.spool, self.seed)
@@ -251,10 +252,14 @@ class Shipping:
         self.producer.close()
         if self.process is not None:
             self.kill()
-        names = list(self.admin.indices.get(index=f"{self.prefix}-*,{self.dead}-*", features="settings", ignore_unavailable=True).body)
+        names = list(
+            self.admin.indices.get(
+                index=f"{self.prefix}-*,{self.dead}-*,{self.events_prefix}-*", features="settings", ignore_unavailable=True
+            ).body
+        )
         if names:
             self.admin.indices.delete(index=names)
-        for template in (self.prefix, self.dead):
+        for template in (self.prefix, self.dead, self.events_prefix):
             self.admin.options(ignore_status=404).indices.delete_index_template(name=template)
         self.admin.close()
 

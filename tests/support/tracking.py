@@ -26,7 +26,7 @@ class Tracking:
     def __init__(self, shipping: Shipping, postgres: Postgres) -> None:
         self.shipping: Final = shipping
         self.postgres: Final = postgres
-        self.events: Final = f"events-{shipping.name}"
+        self.events: Final = shipping.events_prefix
         self.values: Final[dict[str, Any]] = {
             "spool_dir": shipping.spool,
             "database_url": postgres.url,
@@ -91,11 +91,3 @@ class Tracking:
         """All that both stores have of tracked events, as one text to search in."""
         rows = self.postgres.ask("SELECT coalesce(json_agg(tracked_events)::text, '') FROM tracked_events")
         return rows + json.dumps(self.documents())
-
-    def close(self) -> None:
-        """Remove what the shipping line doesn't know of."""
-        admin = self.shipping.admin
-        names = list(admin.indices.get(index=f"{self.events}-*", features="settings", ignore_unavailable=True).body)
-        if names:
-            admin.indices.delete(index=names)
-        admin.options(ignore_status=404).indices.delete_index_template(name=self.events)

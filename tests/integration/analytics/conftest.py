@@ -52,5 +52,4 @@ def tracking(stack: RunningStack, _postgres: Postgres, tmp_path: Path) -> Iterat
         yield tracking
     finally:
         _postgres.make_sure()
-        tracking.close()
         shipping.close()
