@@ -26,8 +26,13 @@ PATH: Final = re.compile(r"(?:app|alertmanager|docker|docs|grafana|prometheus|re
 MAKE: Final = re.compile(r"(?:^|[`&(;|] ?)make ((?:[A-Z]+=\S+ )*)([a-z][a-z-]*)", re.MULTILINE)
 NOBET: Final = re.compile(r"(?:^|[`&(;|/] ?)nobet ([a-z][a-z-]*)\b", re.MULTILINE)
 
-NO_SETTINGS: Final = frozenset({"JAVA_HOME", "NAME_FILE", "FORCE_COLOR", "NO_COLOR"})
-"""Look like settings: a variable of Java's, the form of all secret files, and what programs agree on about colours."""
+NO_SETTINGS: Final = frozenset({"JAVA_HOME", "NAME_FILE", "SENTRY_DSN_FILE", "FORCE_COLOR", "NO_COLOR"}) | {
+    "COMPOSE_PROFILES",
+    "VITE_SENTRY_DSN",
+    "SINGLE_USER",
+    "SINGLE_TEAM",
+}
+"""Look like settings: those of Java, Compose, web pages and Bugsink, the form of all secret files, and what programs agree on."""
 
 EXAMPLES: Final = frozenset({"app/watch"})
 """Paths that a page proposes for the reader's own project."""
