@@ -45,8 +45,8 @@ def test_a_drop_and_a_return_are_one_story_under_one_id(world: RunningStack, sto
         "websocket.closed",
         "websocket.opened",
         "chat.joined",
-        "chat.message.received",
         "chat.message.delivered",
+        "chat.message.received",
         "websocket.closed",
     ]
     drop, end = [record for record in records if record["event"] == "websocket.closed"]
