@@ -21,7 +21,11 @@ from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.req("J-15", "LOG-23", "DBQ-03")]
 
-WAITING: Final = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO posts%'"
+WAITING: Final = (
+    "SELECT count(*) FROM pg_stat_activity "
+    "WHERE wait_event_type = 'Lock' AND now() - query_start > '400 ms' AND query LIKE 'INSERT INTO posts%'"
+)
+"""How many new posts have waited for longer than the limit of a slow query."""
 
 
 @contextmanager
