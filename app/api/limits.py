@@ -8,9 +8,12 @@ from app.domain.tokens import TokenExpiredError, TokenInvalidError, verify
 
 
 async def rate_limit(connection: HTTPConnection) -> None:
-    """Answer 429 when the caller has used up its minute. Callers are users; without a valid token, addresses."""
+    """Answer 429 when the caller has used up its minute; a WebSocket's handshake counts as well.
+
+    Callers are users; without a valid token, addresses.
+    """
     resources: Resources = connection.app.state.resources
-    if not resources.limiter.limit or connection.scope["type"] != "http":
+    if not resources.limiter.limit:
         return
     allowance = await resources.limiter.take(_caller(connection, resources))
     if not allowance.allowed:

@@ -34,6 +34,7 @@ STANDARD_CODES: Final = frozenset({1000, 1001, 1002, 1003, NO_CODE, LOST, 1007, 
 """Codes of RFC 6455 and its registry. A client may send any of 3000 to 4999, which must not make a series each."""
 
 OTHER_CODE: Final = "other"
+REFUSED: Final = "refused"
 
 log = get_logger("app.request")
 
@@ -59,7 +60,9 @@ class Connection:
 
     @property
     def label(self) -> str:
-        """The close code as a label value."""
+        """The close code as a label value; a handshake that was answered with an HTTP status has none."""
+        if not self.opened and self.code == LOST:
+            return REFUSED
         return str(self.code) if self._ours or self.code in STANDARD_CODES else OTHER_CODE
 
     def adopt(self, ident: str) -> str:

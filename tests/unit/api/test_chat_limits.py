@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from app.clients.chat_store import ChatStore
 from tests.support.asgi import sample
@@ -117,6 +117,23 @@ async def test_who_says_nothing_is_closed(tmp_path: Path, settings: dict[str, An
             await client.say("hello")
         assert await counted_close(client, 4408, before) == reason
         assert server.one("quiet-1", "websocket.closed")["reason"] == reason
+
+
+async def test_who_connects_too_often_is_refused_in_the_handshake(tmp_path: Path) -> None:
+    """429 with the id, as for any request; no socket is opened, so that a flood of connections costs next to nothing."""
+    async with serving_chat(tmp_path, rate_limit_per_minute=1) as server:
+        refused, gone = closed_with("refused"), closed_with("1006")
+        answers = []
+        for number in range(4):  # at most two of them fall into a minute that has just begun
+            try:
+                await ChatClient.connect(server.url, server.token(), f"often-{number}")
+            except InvalidStatus as answer:
+                answers.append((answer.response.status_code, json.loads(answer.response.body)["request_id"], f"often-{number}"))
+        assert len(answers) >= 2
+        assert all(status == 429 and told == ident for status, told, ident in answers)
+        assert closed_with("refused") - refused == len(answers)
+        assert closed_with("1006") == gone
+        assert server.one(answers[0][1], "websocket.closed")["outcome"] == "refused"
 
 
 async def test_pings_keep_a_quiet_client(tmp_path: Path) -> None:
