@@ -101,7 +101,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     ),
     "slow-llm": Scenario(
         "the language model of the calls becomes slow, so that turns take longer than a second",
-        "llm_ttft_duration_ms and end_to_end_turn_duration_ms, their alert, and llm_call as the long span of a turn's trace.",
+        "llm_ttft_duration_ms and end_to_end_turn_duration_ms, HighTurnLatency, and llm_call as the long span of a turn's trace.",
         rate=5,
         minutes=14,
         mix={**_PEOPLE, "call": 10},

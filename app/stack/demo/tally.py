@@ -65,7 +65,7 @@ class Tally:
         rate = self.requests / max(time.monotonic() - self.started, 0.001)
         shown = "  ".join(f"{name} {count}" for name, count in sorted(self.classes.items()))
         surprises = f"  unexpected {self.unintended.total()}" if self.unintended else ""
-        return f"{self.requests} requests  {rate:.1f}/s  {shown}{surprises}  p95 {self.p95:.0f} ms  now: {self.mood}"
+        return f"now: {self.mood}  {self.requests} requests  {rate:.1f}/s  {shown}{surprises}  p95 {self.p95:.0f} ms"
 
 
 def _class_of(outcome: str) -> str:
