@@ -1,6 +1,7 @@
 """What one request leaves behind, step by step."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ async def test_a_request_that_hangs_after_validation_ends_with_the_place_where_i
     headers = {**await backend.sign_in("7"), "X-Event-ID": "hangs"}
     request = asyncio.create_task(backend.http.post("/posts", json={"title": "a", "body": "b"}, headers=headers))
     await begun.wait()
-    watch = next(made.kwargs["watch"] for made in backend.app.user_middleware if "watch" in made.kwargs)
+    watch: Any = next(made.kwargs["watch"] for made in backend.app.user_middleware if "watch" in made.kwargs)
     (running,) = watch._running.values()
     running.started -= 1000
     watch.sweep()
