@@ -109,7 +109,7 @@ class Load:
         end = start + seconds
         gate = asyncio.Semaphore(50)
         await asyncio.gather(*(self._user(number, gate, start, end, think_seconds, result) for number in range(self._number)))
-        result.seconds = time.perf_counter() - start
+        result.seconds = max(time.perf_counter(), end) - start
         return result
 
     async def _user(self, number: int, gate: asyncio.Semaphore, start: float, end: float, think: float | None, result: Measured) -> None:
@@ -119,11 +119,11 @@ class Load:
         place = number
         try:
             while True:
-                await _sleep_until(due)
                 if not think:
-                    due = time.perf_counter()
+                    due = max(due, time.perf_counter())
                 if due >= end:
                     return
+                await _sleep_until(due)
                 if not connection.is_open:
                     connection = await self._connect(gate)
                 await self._one(connection, self._requests[place % len(self._requests)], due, result)
