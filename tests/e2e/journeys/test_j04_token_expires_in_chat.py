@@ -30,14 +30,14 @@ def test_an_expiry_in_a_chat_is_one_story_under_one_id(
     url = socket_url(str(app.base_url))
     wait_until("a count to compare with", lambda: stores.value('up{job="app"}') == 1, ARRIVAL_SECONDS)
     before, sockets = count(stores, EXPIRED), stores.value('sum(websocket_active_connections{service="app"})')
-    token = short_token(world, user.user_id, 8)
+    token = short_token(world, user.user_id, 12)
 
     async def until_it_expires() -> ChatClient:
         client = await ChatClient.open(url, token, ident)
         await asyncio.to_thread(open_sockets, stores, sockets + 1)
         for number in range(2):
             await client.post(f"m-{number}", TEXT)
-        assert await client.closed(20) == (4401, "token_expired")
+        assert await client.closed(30) == (4401, "token_expired")
         return client
 
     expired = asyncio.run(until_it_expires())
