@@ -1,5 +1,6 @@
 """Asks Prometheus which alerts fired in a span of time."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -40,17 +41,23 @@ def fired_alerts(url: str, start: float, end: float) -> list[FiredAlert]:
         raise MetricsStoreError(
             f"Prometheus at {url} is not reachable ({type(error).__name__}); `nobet status` says whether it runs."
         ) from None
-    alerts = {(alert.name, alert.service): alert for series in found for alert in [_alert(series, end, step)]}
+    alerts = {(alert.name, alert.service, alert.since): alert for series in found for alert in _episodes(series, end, step)}
     return sorted(alerts.values(), key=lambda alert: alert.since)
 
 
-def _alert(series: dict[str, Any], end: float, step: float) -> FiredAlert:
+def _episodes(series: dict[str, Any], end: float, step: float) -> Iterator[FiredAlert]:
+    """Each time that the alert fired: points further apart than the query's step are two times."""
     labels, points = series["metric"], [float(at) for at, _ in series["values"]]
-    return FiredAlert(
-        name=str(labels.get("alertname", "?")),
-        severity=str(labels.get("severity", "")),
-        service=str(labels.get("service", "")),
-        since=points[0],
-        until=points[-1],
-        ongoing=points[-1] >= end - 2 * step,
-    )
+    begin = points[0]
+    for place, at in enumerate(points):
+        following = points[place + 1] if place + 1 < len(points) else None
+        if following is None or following - at > 1.5 * step:
+            yield FiredAlert(
+                name=str(labels.get("alertname", "?")),
+                severity=str(labels.get("severity", "")),
+                service=str(labels.get("service", "")),
+                since=begin,
+                until=at,
+                ongoing=at >= end - 2 * step,
+            )
+            begin = following or at

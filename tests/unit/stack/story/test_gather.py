@@ -55,9 +55,10 @@ def stub() -> Iterator[JsonStub]:
         server.answers["/api/v1/query_range"] = {
             "data": {
                 "result": [
-                    _alert("HighErrorRate", "app", STARTED + 60, STARTED + 120),
+                    _alert("HighErrorRate", "app", STARTED + 60, STARTED + 90),
                     _alert("OtherService", "oncall", STARTED, STARTED + 60),
-                    _alert("LongOver", "app", STARTED - 600, STARTED - 500),
+                    _alert("LongOver", "app", STARTED - 600, STARTED - 570),
+                    _alert("TwiceFired", "app", STARTED - 3000, STARTED + 90),
                 ]
             }
         }
@@ -76,8 +77,13 @@ def stub() -> Iterator[JsonStub]:
 def _alert(name: str, service: str, since: float, until: float) -> dict[str, Any]:
     return {
         "metric": {"alertname": name, "severity": "critical", "service": service},
-        "values": [[since, "1"], [until, "1"]],
+        "values": [[at, "1"] for at in (*_firing(since), *_firing(until - 30))],
     }
+
+
+def _firing(since: float) -> list[float]:
+    """Half a minute of points."""
+    return [since + 5 * number for number in range(7)]
 
 
 def settings_for(stub: JsonStub, access: str = "recorded") -> Settings:
@@ -104,7 +110,8 @@ def test_a_failure_is_told_from_every_store(stub: JsonStub) -> None:
     assert story.error_events[0].location == "app/x.py:3 in f"
     assert story.error_events[0].url.endswith("/issues/issue/i1/event/e1/")
     assert [event["event_type"] for event in story.tracked] == ["post_created"]
-    assert [alert.name for alert in story.alerts] == ["HighErrorRate"]
+    assert [alert.name for alert in story.alerts] == ["HighErrorRate", "TwiceFired"]
+    assert story.alerts[1].since == STARTED + 60, "the time before was another"
     assert story.verdict is not None
     assert story.verdict.earlier == Earlier(3, 10, "2026-11-22T02:00:00.000000Z")
     among, same, _, start, end = search.asked[0]
