@@ -100,7 +100,12 @@ METRICS: Final[dict[str, Metric]] = {
         Metric("http_requests_in_progress", "gauge", "Requests being answered right now."),
         Metric("http_response_size_bytes_total", "counter", "Bytes of answer bodies.", ("endpoint",), unit="bytes"),
         Metric("websocket_active_connections", "gauge", "Open WebSockets."),
-        Metric("websocket_closed_total", "counter", "WebSockets ended, by close code.", ("endpoint", "close_code")),
+        Metric(
+            "websocket_closed_total",
+            "counter",
+            "WebSockets ended, by close code; `other`: a code that a client made up, `refused`: no WebSocket, but an HTTP answer.",
+            ("endpoint", "close_code"),
+        ),
         Metric(
             "app_info",
             "gauge",
