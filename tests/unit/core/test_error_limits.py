@@ -1,6 +1,7 @@
 """Critical events are never left out; the rest keeps to sample, limits and quota, and what is left out is counted."""
 
-import threading
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from app.core.error_limits import MOST_KINDS, Gate
 from app.core.error_quota import FOLDER, MonthlyQuota
 from app.core.sampling import share_of
 from tests.support.asgi import sample
+from tests.support.processes import CHECKOUT
 
 NOVEMBER = 1_795_305_600.0
 """2026-11-22."""
@@ -85,24 +87,33 @@ def test_kinds_are_bounded() -> None:
     assert len(gate._kinds) == MOST_KINDS
 
 
+COUNTING = """
+import sys
+from pathlib import Path
+from app.core.error_quota import MonthlyQuota
+quota = MonthlyQuota(6000, Path(sys.argv[1]), lambda: float(sys.argv[2]))
+print("ready", flush=True)
+sys.stdin.readline()
+print(sum(quota.is_warning(quota.count()) for _ in range(3000)))
+"""
+
+
 @pytest.mark.req("SMP-04", "J-22")
 def test_the_quota_is_shared_and_survives_a_restart(tmp_path: Path) -> None:
-    """Two processes count in one place; a third that starts later knows; exactly one event is the one to warn about."""
-    first, second = (MonthlyQuota(100, tmp_path, lambda: NOVEMBER) for _ in range(2))
-    counts: list[int] = []
-
-    def work(quota: MonthlyQuota) -> None:
-        counts.extend(quota.count() for _ in range(50))
-
-    threads = [threading.Thread(target=work, args=(quota,)) for quota in (first, second)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(counts) == list(range(1, 101))
-    assert [number for number in counts if first.is_warning(number)] == [80]
-    late = MonthlyQuota(100, tmp_path, lambda: NOVEMBER)
-    assert (late.used, late.share, late.exhausted) == (100, 1.0, True)
+    """Two processes count in one place and lose nothing; one of them is the one to warn; a third that starts later knows."""
+    command = [sys.executable, "-c", COUNTING, str(tmp_path), str(NOVEMBER)]
+    running = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT) for _ in range(2)]
+    for process in running:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    warnings = [int(process.communicate(timeout=60)[0]) for process in running]
+    assert sum(warnings) == 1
+    late = MonthlyQuota(6000, tmp_path, lambda: NOVEMBER)
+    assert (late.used, late.share, late.exhausted) == (6000, 1.0, True)
 
 
 @pytest.mark.req("SMP-04")
