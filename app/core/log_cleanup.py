@@ -16,6 +16,7 @@ without an archive: what they tell in detail for a while, the records tell for g
 """
 
 import datetime as dt
+import itertools
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -29,6 +30,9 @@ from app.core.retention_policy import TRACE_PREFIXES, RetentionPolicy
 
 INTERRUPTED: Final = "interrupted"
 """`failure` of a run that was asked to end; it is made again, and counts as no failure."""
+
+LINES_BETWEEN_LOOKS: Final = 1000
+"""A fraction of a second's work."""
 
 log = get_logger(__name__)
 
@@ -133,7 +137,7 @@ class LogCleanup:
                 f"{index.name} holds {content.documents} documents and its archive {manifest.documents}: it changed meanwhile. "
                 "The next run tries again."
             )
-        self._archive.check(manifest, lambda _line: None)
+        self._archive.check(manifest, self._asking_on())
         log.info(
             f"{index.name} is archived",
             event="cleanup.archived",
@@ -151,16 +155,26 @@ class LogCleanup:
             manifest = self._archive.of(index)
             if manifest is None or manifest.content != content:
                 return None
-            self._archive.check(manifest)
+            self._archive.check(manifest, self._asking_on())
         except ArchiveError:
             return None  # it is written anew
         return manifest
 
     def _watched(self, lines: Iterable[bytes]) -> Iterator[bytes]:
-        for number, line in enumerate(lines):
-            if number % 1000 == 0:
-                self._still_wanted()
+        ask = self._asking_on()
+        for line in lines:
+            ask(line)
             yield line
+
+    def _asking_on(self) -> Callable[[bytes], None]:
+        """Takes lines, and asks every now and then whether the run is still wanted: a large index takes longer than a lease."""
+        numbers = itertools.count()
+
+        def ask(_line: bytes) -> None:
+            if next(numbers) % LINES_BETWEEN_LOOKS == 0:
+                self._still_wanted()
+
+        return ask
 
     def _delete(self, index: IndexInfo, manifest: Manifest, report: CleanupReport) -> None:
         self._still_wanted()

@@ -231,6 +231,15 @@ def test_a_run_that_is_to_end_deletes_nothing_more(archive: Archive, spool: Path
     assert [record["level"] for record in spooled(spool)][-1] == "WARNING"
 
 
+def test_a_long_run_is_asked_again_and_again_whether_it_is_wanted(archive: Archive, spool: Path) -> None:
+    """While it reads out, and while it reads back: the lease is renewed in time, and a stop is heard."""
+    shelf = Shelf(index_of(91))
+    shelf.contents[index_of(91)] = [_line("x", number) for number in range(5000)]
+    asked = []
+    LogCleanup(shelf, archive, POLICY, lambda: asked.append(1)).run(NOW)
+    assert len(asked) >= 2 * 5
+
+
 @pytest.mark.req("RET-08")
 def test_a_dry_run_only_counts(archive: Archive) -> None:
     """Candidates and documents are named; nothing is read out, made or deleted."""
