@@ -10,6 +10,7 @@ from app.core.config import Settings
 SENT: Final = (
     "Authorization",
     "Content-Type",
+    "X-Call-SID",
     "X-Event-ID",
     "X-Request-ID",
     "X-Correlation-ID",

@@ -83,6 +83,7 @@ async def test_the_id_is_given_or_made(backend: Backend, body: Any, header: str 
     assert answer.status_code == 201
     made = answer.json()["call_sid"]
     assert made == expected if expected else len(made) == 34
+    assert backend.record(answer.headers["X-Request-ID"], "http.request.completed")["call_sid"] == made
 
 
 @pytest.mark.req("ERR-07")
