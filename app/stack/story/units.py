@@ -56,13 +56,12 @@ class Unit:
 
 def units_of(records: Sequence[dict[str, Any]]) -> list[Unit]:
     """Every request and WebSocket in the records, in the order of their beginnings."""
-    open_ones: dict[tuple[str, str, str], dict[str, Any]] = {}
-    last_heard: dict[tuple[str, str, str], float] = {}
+    open_ones: dict[tuple[str, str], dict[str, Any]] = {}
     units: list[Unit] = []
     for record in records:
-        key = (str(record.get("service_name")), str(record.get("request_id")), str(record.get("span_id")))
+        # The span is the request's own, while a WebSocket may take its client's id after it was opened.
+        key = (str(record.get("service_name")), str(record.get("span_id") or record.get("request_id")))
         event = record.get("event")
-        last_heard[key] = moment(record)
         if event in STARTS:
             open_ones[key] = record
         elif event in ENDS:

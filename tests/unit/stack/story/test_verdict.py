@@ -92,6 +92,13 @@ def test_a_websocket_is_judged_by_its_close_code(code: int, failed: bool) -> Non
     assert headline(verdict) == f"WebSocket /chat closed with {code} after 3.00 s"
 
 
+def test_a_connection_that_takes_its_clients_id_is_one() -> None:
+    """It was opened under an id that was made for it, and goes on under the one of its first message."""
+    opened, *rest = chat(1)
+    verdict = judged([{**opened, "request_id": "made-for-it"}, *rest])
+    assert [unit.outcome for unit in verdict.units] == ["completed"]
+
+
 def test_a_background_run_has_a_headline() -> None:
     """Runs have no terminal record."""
     assert headline(judged([record(0, "INFO", "health.checked", component="health"), record(1, "INFO", "x")])).startswith(
