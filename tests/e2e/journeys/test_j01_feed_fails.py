@@ -44,6 +44,9 @@ def test_a_feed_that_fails_is_the_same_story_for_user_support_and_operator(
     """500 with the id, three ERROR records, one event here and one from the phone, the counters, and a retry that is logged and works."""
     ident, user = fresh("abc123"), new_user(app, "j01")
     mobile = phone(token=user.access_token)
+    assert mobile.act(method, path, json=body).status == 200
+    born = f'http_requests_errors_total{{job="app",endpoint="{path}",status_code="500"}}'
+    wait_until("the error counter of the endpoint being there, so that its first rise shows", lambda: stores.query(born), ARRIVAL_SECONDS)
     failed = f'sum(http_requests_total{{job="app",endpoint="{path}",status_code="500"}})'
     errors = f'sum(http_requests_errors_total{{job="app",endpoint="{path}"}})'
     with rising(stores, failed, errors, 'sum(feed_loads_total{outcome="failure"})'), table_away(Postgres(world), "posts"):
