@@ -16,7 +16,8 @@ from typing import Any, Final
 import uvloop
 from rich.console import Console
 
-from app.core.config import ConfigError
+from app.core.config import ConfigError, load_settings
+from app.core.log_setup import setup_logging
 from app.stack.errors import StackError
 from app.stack.paths import CHECKOUT
 from app.stack.stack import Stack, open_stack
@@ -37,11 +38,15 @@ def main() -> int:
     if not options.report:
         try:
             stack = open_stack()
+            setup_logging(load_settings(_env_file=None, log_level="CRITICAL", log_stdout=False), "bench")
             say(f"{options.connections} connections, {options.workers} workers, {options.rounds} rounds of {options.seconds:g} s each way")
             found = uvloop.run(_measure(stack, options))
         except (StackError, ConfigError, RuntimeError, OSError) as error:
             say(f"{error}\nThe bench needs the running stack: make up")
             return 1
+        except KeyboardInterrupt:
+            say("Stopped; nothing was written.")
+            return 130
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
         say(f"All figures: {RESULTS.relative_to(CHECKOUT)}")
@@ -65,11 +70,13 @@ async def _measure(stack: Stack, options: argparse.Namespace) -> dict[str, Any]:
     url = stack.expand("postgresql+asyncpg://nobet:{quoted[POSTGRES_PASSWORD]}@{host}:{port[postgres]}/nobet")
     runs: list[dict[str, Any]] = []
     async with posts(url) as ids:
+        say("Starting both variants and a shipper …")
         with Servers(stack, options.workers) as servers:
             for number in range(options.rounds):
                 # Each is first in turn, so that neither always finds the warmer machine.
                 for variant in ("on", "off") if number % 2 == 0 else ("off", "on"):
                     runs += await _turn(servers, variant, _requests(ids), options)
+            say("Waiting until every record is in Elasticsearch …")
             logging = await asyncio.to_thread(_logging, stack, servers)
     return {
         "when": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),

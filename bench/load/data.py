@@ -28,6 +28,7 @@ async def posts(database_url: str) -> AsyncIterator[list[int]]:
     database = Database(load_settings(_env_file=None, database_url=database_url))
     try:
         async with database.session() as session:
+            await session.execute(delete(Post).where(Post.author_id == AUTHOR))  # of a run that was killed
             session.add_all([Post(author_id=AUTHOR, title=f"Night {number}", body=BODY) for number in range(POSTS)])
             await session.flush()
             found = list(await session.scalars(select(Post.id).where(Post.author_id == AUTHOR)))
