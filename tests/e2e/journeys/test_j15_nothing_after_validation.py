@@ -105,7 +105,7 @@ def test_however_storing_a_post_ends_its_end_is_told(
         records = chain(stores, ident)
         (failed,) = events(records, "db.query.failed")
         assert (failed["operation"], failed["reason"]) == (operation, reason), ident
-        assert code is None or failed["error_code"] == code
+        assert failed.get("error_code") in (None, code), "the server's own time limit, or ours for a server that does not keep it"
         terminal = _the_end(records)
         assert (terminal["event"], terminal["outcome"], terminal["level"]) == ("http.request.failed", "failed", "ERROR")
         assert terminal["error_location"]
