@@ -28,3 +28,14 @@ def test_a_section_says_what_happens_where_to_look_and_what_proves_it(journey: s
     assert own, "the test that proves it is named"
     for path in own:
         assert f'"{journey}"' in (CHECKOUT / path).read_text(encoding="utf-8")
+
+
+@pytest.mark.req("DEP-08")
+def test_both_set_ups_are_offered() -> None:
+    """The least that costs nothing, and one for production: for errors, metrics, logs, on call, performance and uptime."""
+    page = (CHECKOUT / "docs" / "checklist.md").read_text(encoding="utf-8").partition("## Small and large")[2]
+    rows = re.findall(r"^\| ([\w, ]+) \| (.+?) \| (.+) \|$", page, re.MULTILINE)[1:]
+    assert {row[0] for row in rows} >= {"errors", "metrics, dashboards", "logs", "on call", "performance", "uptime"}
+    assert all(small and large for _, small, large in rows)
+    named = " ".join(large for _, _, large in rows)
+    assert all(word in named for word in ("Sentry", "PagerDuty", "Opsgenie", "New Relic", "Datadog", "Kibana"))
