@@ -13,6 +13,7 @@ import pytest
 from redis import Redis
 
 from app.core.config import load_settings
+from app.core.serve import GRACE_SECONDS
 from app.core.worker_metrics import is_alive
 from app.domain.tokens import issue
 from tests.support.backend import sample
@@ -140,6 +141,23 @@ def test_the_gauge_is_true_after_each_kill_of_a_worker(start: StartService) -> N
 
     asyncio.run(work())
     gauge_becomes(service, 0)
+
+
+@pytest.mark.req("WSC-02", "WSC-06")
+def test_a_stop_with_open_sockets_is_quick_and_in_order(start: StartService) -> None:
+    """SIGTERM to two workers: each client is told 1012, each end is recorded, and nobody waits for the time limit of the stop."""
+    service = start("app", workers=2, JWT_SECRET=SECRET)
+
+    async def work() -> None:
+        clients = [await ChatClient.open(address(service), token("ayse"), f"stop-{number}") for number in range(8)]
+        stopping = asyncio.create_task(asyncio.to_thread(service.stop))
+        assert [(await client.closed(GRACE_SECONDS))[0] for client in clients] == [1012] * 8
+        await stopping
+
+    asyncio.run(work())
+    ends = [record for record in service.records() if record.get("event") == "websocket.closed"]
+    assert [(record["close_code"], record["outcome"]) for record in ends] == [(1012, "completed")] * 8
+    assert not [record for record in service.records() if record["level"] in ("WARNING", "ERROR")]
 
 
 async def _workers(service: Service) -> list[int]:
