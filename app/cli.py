@@ -70,7 +70,7 @@ def status(
 
 @app.command()
 def story(
-    ident: Annotated[str, typer.Argument(metavar="[ID]", help="The X-Event-ID of a request, a trace id, a call_sid, or a beginning.")] = "",
+    ident: Annotated[str, typer.Argument(metavar="ID", help="The X-Event-ID of a request, a trace id, a call_sid, or a beginning.")] = "",
     user: Annotated[str, typer.Option(help="Instead of an id: list the requests of this user_id, with --at or --from.")] = "",
     at: Annotated[str, typer.Option(help="When it broke: 14:47, 2:47pm, 2026-11-22T14:47:00.")] = "",
     begin: Annotated[str, typer.Option("--from", help="Or the beginning of a span of time …")] = "",
@@ -78,7 +78,7 @@ def story(
     within: Annotated[float, typer.Option(min=0.1, help="Minutes to both sides of --at.")] = 5.0,
     zone: Annotated[str, typer.Option("--tz", help="Time zone of these times, such as Europe/Istanbul.")] = "UTC",
     limit: Annotated[
-        int | None, typer.Option(min=0, max=10_000, help="Most records shown; trouble is always among them. 0: all. Default: 100.")
+        int | None, typer.Option(min=0, max=10_000, help="Most records shown; trouble first among them. 0: all. Default: 100.")
     ] = None,
     colour: Annotated[Colour, typer.Option("--color", help="auto: on a terminal, and where FORCE_COLOR is set.")] = Colour.AUTO,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts; docs/story.md has its shape.")] = False,
@@ -95,7 +95,7 @@ def story(
 
 @app.command()
 def demo(
-    name: Annotated[str, typer.Argument(metavar="[SCENARIO]", help="Kind of day; --list shows them.")] = "",
+    name: Annotated[str, typer.Argument(metavar="SCENARIO", help="Kind of day; --list shows them.")] = "",
     rate: Annotated[float | None, typer.Option(help="Visits per second, at most 100. Default: the scenario's own.")] = None,
     minutes: Annotated[float | None, typer.Option(help="How long, at most 60. Default: the scenario's own.")] = None,
     list_all: Annotated[bool, typer.Option("--list", help="Show the scenarios and what to look at.")] = False,
