@@ -77,7 +77,8 @@ class Intake:
         key = digest(*alerts[0].group)
         incident = await self._current(connection, key, now)
         known = await _known(connection, alerts)
-        news = {alert.identity: alert for alert in alerts if _is_news(alert, known.get(alert.identity))}
+        latest = _latest([*known, *(alert.identity for alert in alerts)])
+        news = {alert.identity: alert for alert in alerts if _is_news(alert, known.get(alert.identity), latest)}
         if not news:
             return 0
         fresh = [alert for identity, alert in news.items() if identity not in known]
@@ -181,8 +182,18 @@ async def _known(connection: AsyncConnection, alerts: list[Alert]) -> dict[tuple
     return found
 
 
-def _is_news(alert: Alert, known: Row | None) -> bool:
-    """Whether it changes something. What has ended stays ended: a late `firing` of the same start is old news."""
+def _latest(identities: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """The latest start of each fingerprint."""
+    latest: dict[str, float] = {}
+    for fingerprint, start in identities:
+        latest[fingerprint] = max(start, latest.get(fingerprint, start))
+    return latest
+
+
+def _is_news(alert: Alert, known: Row | None, latest: dict[str, float]) -> bool:
+    """Whether it changes something. What has ended stays ended: a late `firing` of the same or an earlier start is old news."""
+    if alert.status == "firing" and alert.starts_at < latest[alert.identity[0]]:
+        return False
     return known is None or known["status"] == UNSEEN or (known["status"] == "firing" and alert.status == "resolved")
 
 
@@ -201,6 +212,7 @@ async def _write(
         for identity, alert in news.items()
         if identity in known and alert.status == "firing"
     ]
+    await _supersede(connection, news)
     same = sa.and_(ALERTS.c.fingerprint == sa.bindparam("f"), ALERTS.c.starts_at == sa.bindparam("s"))
     if again:
         await connection.execute(sa.update(ALERTS).where(same).values(status="firing"), again)
@@ -211,6 +223,13 @@ async def _write(
     ]
     if ended:
         await connection.execute(sa.update(ALERTS).where(same).values(status=ended_as, ends_at=sa.bindparam("e")), ended)
+
+
+async def _supersede(connection: AsyncConnection, news: dict[tuple[str, float], Alert]) -> None:
+    """An alert that starts again has ended before: Alertmanager forgets an end when the next start comes before its next message."""
+    earlier = sa.and_(ALERTS.c.fingerprint == sa.bindparam("f"), ALERTS.c.starts_at < sa.bindparam("s"), ALERTS.c.status != "resolved")
+    starts = [{"f": fingerprint, "s": start, "e": start} for fingerprint, start in news]
+    await connection.execute(sa.update(ALERTS).where(earlier).values(status="resolved", ends_at=sa.bindparam("e")), starts)
 
 
 def _columns(incident_id: str, alert: Alert) -> dict[str, Any]:

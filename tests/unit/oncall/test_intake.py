@@ -77,6 +77,17 @@ async def test_getting_worse_pages_again_although_somebody_had_it(duty: Duty) ->
     assert duty.channels["email"].subjects == ["[FIRING CRITICAL] DiskHigh on app: The API does not answer."]
 
 
+async def test_an_alert_that_starts_again_ends_its_earlier_start(duty: Duty) -> None:
+    """Alertmanager tells nothing of an end when the next start comes before its next message; the incident must still end."""
+    await duty.take(alert())
+    await duty.take(alert(start=START + 30))
+    assert (await duty.only())["firing"] == 1
+    await duty.take(alert())
+    assert (await duty.only())["firing"] == 1, "the earlier start is old news"
+    await duty.take(alert(start=START + 30, firing=False))
+    assert (await duty.only())["state"] == "resolved"
+
+
 async def test_another_alert_of_an_acknowledged_incident_calls_nobody(duty: Duty) -> None:
     """Who has it sees it on the page; nobody is woken for a second instance."""
     await duty.take(alert(instance="a"))
