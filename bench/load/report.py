@@ -77,7 +77,7 @@ def _measured(found: dict[str, Any]) -> str:
     lines.append(row("failed", "< 0.1 %", "error_share", ".3%"))
     lines.append(f"| CPU of the app, ms a request | | {' | '.join(f'{_cpu(found, *way):.2f}' for way in ways)} |")
     cost = _cpu(found, "on", "saturated") - _cpu(found, "off", "saturated")
-    share = 1 - _of(found, "on", "saturated", "per_second") / _of(found, "off", "saturated", "per_second")
+    share = 1 - _of(found, "on", "saturated", "per_second") / max(0.001, _of(found, "off", "saturated", "per_second"))
     logging = found["logging"]
     verdict = (
         f"Observability costs {cost:.2f} ms of CPU a request, and {share:.0%} of the highest throughput. Of "

@@ -1,9 +1,11 @@
 """The loop for asynchronous tests."""
 
+from typing import Any
+
 import pytest
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    """The loop that the tool runs on, without uvloop."""
-    return "asyncio"
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """The loop that the tool runs on."""
+    return "asyncio", {"use_uvloop": True}
