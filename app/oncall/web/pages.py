@@ -64,7 +64,7 @@ async def home(service: ServiceDep, who: PersonDep, all: bool = False) -> HTMLRe
         "home.html",
         who=who,
         everything=all,
-        incidents=[_for_people(incident) for incident in incidents],
+        incidents=[_for_people(incident) for incident in sorted(incidents, key=_urgency)],
         duty=service.overview.duty(service.clock()),
         silences=await active_silences(service.settings),
         alertmanager=service.settings.alertmanager_url,
@@ -200,6 +200,11 @@ def _for_people(incident: dict[str, Any]) -> dict[str, Any]:
         "dashboard": with_time(web_link(notes.get("dashboard_url", "")), opened, ended),
         "lasted": duration((ended or datetime.now(UTC).timestamp()) - opened),
     }
+
+
+def _urgency(incident: dict[str, Any]) -> tuple[bool, bool, bool]:
+    """Open before closed, pages before tickets, unanswered before taken; among equals the order stays: newest first."""
+    return incident["resolved_at"] is not None, incident["severity"] != "critical", incident["state"] == "acknowledged"
 
 
 def _moment(seconds: float | None) -> str:
