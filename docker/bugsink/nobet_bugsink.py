@@ -7,7 +7,6 @@ from bugsink.settings.default import *  # noqa: F403
 from bugsink.settings.default import DATABASES
 
 
-
 def secret(name: str) -> str:
     """A secret of this name, or the content of the file that `NAME_FILE` names."""
     return os.environ.get(name) or Path(os.environ[f"{name}_FILE"]).read_text(encoding="utf-8").strip()

@@ -72,7 +72,8 @@ def test_ten_time_outs_with_different_texts_are_one_issue(tracker: Bugsink, tmp_
     def arrived() -> list[Any]:
         return [found for number in range(10) for found in tracker.of(f"bs-slow-{number}")]
 
-    found = wait_until("ten events arrive", lambda: arrived() if len(arrived()) == 10 else None, 60)
+    wait_until("ten events arrive", lambda: len(arrived()) == 10, 60)
+    found = arrived()
     assert len({issue for issue, _ in found}) == 1
 
 
