@@ -39,6 +39,9 @@ SEND_SECONDS: Final = 10.0
 PATIENCE: Final = 20
 """Documents that may be refused until the connection is closed; each message that is taken wins one back."""
 
+BROKEN_SECONDS: Final = 2.0
+"""So long after the server has given a connection up its end must be known; else it waits for a peer that takes nothing."""
+
 log = get_logger(__name__)
 
 
@@ -79,12 +82,12 @@ class ChatSession:
         """Join and talk until something ends it. Raises ClosingError or WebSocketDisconnect."""
         chat_id = hello.chat_id or self._chat.start(self._claims.user_id, hello.model)
         member, cursor = await self._chat.join(chat_id, self._claims.user_id, hello.after)
-        reason = "connection_lost"
+        reason = "closed"
         try:
             await self._say("hello", request_id=ident, chat_id=chat_id, cursor=cursor, **self._session())
             await self._talk(member)
         except ClosingError as end:
-            reason = "slow_reader" if end.code == TOO_SLOW else "closed"
+            reason = "slow_reader" if end.reason == "slow_reader" else "closed"
             raise
         except WebSocketDisconnect as gone:
             reason = "connection_lost" if connection_of(self._socket.scope).code == LOST or gone.code == LOST else "closed"
@@ -110,15 +113,18 @@ class ChatSession:
 
     async def _watch(self, member: Member) -> None:
         """Ends the connection when the token expires, nothing comes for too long, or the reader is too slow."""
+        connection, was_broken = connection_of(self._socket.scope), False
         while True:
-            now = time.monotonic()
             self._check_expiry()
-            quiet = now - self._heard
+            quiet = time.monotonic() - self._heard
             if quiet >= self._settings.chat_idle_seconds:
                 raise ClosingError(TOO_SLOW, "idle")
-            if connection_of(self._socket.scope).broken:
+            if connection.broken and was_broken:  # the reader had time to hear of an orderly end
+                connection.break_off()
                 raise WebSocketDisconnect(LOST)
-            pause = min(self._expires_in(), self._settings.chat_idle_seconds - quiet, self._settings.websocket_ping_seconds)
+            was_broken = connection.broken
+            look = BROKEN_SECONDS if was_broken else self._settings.websocket_ping_seconds
+            pause = min(self._expires_in(), self._settings.chat_idle_seconds - quiet, look)
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(pause, 0.01)):
                     await member.too_slow.wait()

@@ -229,3 +229,21 @@ async def test_a_peer_that_answers_no_ping_is_given_up(tmp_path: Path) -> None:
         closed = server.one("dead-1", "websocket.closed")
         assert (closed["close_code"], closed["level"]) == (1006, "WARNING")
         client.drop()
+
+
+async def test_a_peer_that_vanished_with_a_full_pipe_is_let_go(tmp_path: Path) -> None:
+    """The server would wait for it to take the rest: the connection is cut, and the gauge and the record say so."""
+    async with serving_chat(
+        tmp_path, websocket_ping_seconds=0.5, chat_queue_messages=3000, chat_messages_per_second=10_000, chat_message_chars=60_000
+    ) as server:
+        one = await ChatClient.open(server.url, server.token("ayse"))
+        gone = await ChatClient.connect(server.url, server.token("mehmet"), "gone-1", max_queue=1)
+        await gone.say("hello", chat_id=one.chat_id)
+        await server.events("gone-1", "chat.joined")
+        gone.socket.transport.pause_reading()
+        for number in range(200):
+            await one.post(f"m-{number}", "x" * 60_000)
+        await gauge_is(1)
+        await server.events("gone-1", "websocket.closed")
+        assert server.one("gone-1", "websocket.closed")["close_code"] == 1006
+        gone.drop()
