@@ -21,10 +21,12 @@ class TokenMissingError(Exception):
 class NotSignedInError(Exception):
     """Answered with 401. `code` tells a client what to do: refresh or sign in."""
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: str, detail: str, *, reported: bool = False) -> None:
         super().__init__(detail)
         self.code: Final = code
         self.detail: Final = detail
+        self.reported: Final = reported
+        """Whether the error tracker has a message about it already."""
 
 
 TokenFailure = TokenExpiredError | TokenInvalidError | TokenMissingError
@@ -55,7 +57,7 @@ def report_session_ended(error: SessionEndedError, where: str) -> NotSignedInErr
     else:
         log.warning("The session of a token is over", event="token.revoked", operation=where)
     track_event(error.user_id, "session_expired", {"reason": error.reason})
-    return NotSignedInError("session_ended", "This session has ended. Sign in again.")
+    return NotSignedInError("session_ended", "This session has ended. Sign in again.", reported=error.reason == "reused")
 
 
 def _expired(error: TokenExpiredError, where: str) -> NotSignedInError:
@@ -64,11 +66,11 @@ def _expired(error: TokenExpiredError, where: str) -> NotSignedInError:
     log.warning("Token expired", event="token.expired", operation=where)
     error_tracking.capture_message("Token expired", level="warning", operation=where)
     track_event(error.user_id, "session_expired", {"reason": "expired"})
-    return NotSignedInError("token_expired", "The token has expired. Refresh it or sign in again.")
+    return NotSignedInError("token_expired", "The token has expired. Refresh it or sign in again.", reported=True)
 
 
 def _invalid(error: TokenInvalidError, where: str) -> NotSignedInError:
     metrics.counter("auth_token_errors_total").labels(reason="invalid").inc()
     log.warning("Token invalid", event="token.invalid", operation=where, reason=error.reason)
     error_tracking.capture_message("Token invalid", level="warning", operation=where, reason=error.reason)
-    return NotSignedInError("token_invalid", "The token is not valid. Sign in again.")
+    return NotSignedInError("token_invalid", "The token is not valid. Sign in again.", reported=True)
