@@ -50,6 +50,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "time": [asdict(share) for share in verdict.time],
         "longest_pause": {"after": silence[0], "before": silence[1], "seconds": silence[2]} if silence else None,
         "first_error": asdict(verdict.first_error) if verdict.first_error else None,
+        "component": verdict.component,
         "user_ids": verdict.user_ids,
         "earlier": asdict(verdict.earlier) if verdict.earlier else None,
     }

@@ -54,6 +54,8 @@ class Verdict:
     silence: tuple[str, str, float] | None = None
     """Without spans: the longest pause, as what was before, what came after, seconds."""
     first_error: FirstError | None = None
+    component: str = ""
+    """Of a run in the background: what ran."""
     user_ids: list[str] = field(default_factory=list)
     earlier: Earlier | None = None
     """How the same failure fared in the hour before; None when nothing failed."""
@@ -61,7 +63,14 @@ class Verdict:
     @property
     def is_failure(self) -> bool:
         """Whether it ended badly, by our doing or the client's."""
-        return self.worst is not None and self.worst.badness > 0
+        return self.badness > 0
+
+    @property
+    def badness(self) -> int:
+        """That of the worst request; of a run without requests, 3 when it has an error."""
+        if self.worst is not None:
+            return self.worst.badness
+        return 3 if self.first_error is not None else 0
 
 
 def judge(ident: str, records: Sequence[dict[str, Any]], spans: Sequence[TraceSpan]) -> Verdict | None:
@@ -86,6 +95,7 @@ def judge(ident: str, records: Sequence[dict[str, Any]], spans: Sequence[TraceSp
         time=time,
         silence=(_named(silence[0]), _named(silence[1]), silence[2]) if silence else None,
         first_error=_first_error(records, worst),
+        component=_told(records, "component"),
         user_ids=list(users),
     )
 

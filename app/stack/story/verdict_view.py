@@ -27,7 +27,7 @@ def verdict_lines(story: Story, width: int) -> Table:
     """The verdict as a small table: a word, and its answer."""
     verdict = story.verdict
     assert verdict is not None  # noqa: S101 - the caller has looked
-    sign, style = _SIGNS[verdict.worst.badness if verdict.worst else 0]
+    sign, style = _SIGNS[verdict.badness]
     outer = Table(box=None, show_header=False, pad_edge=False, padding=(0, 0), width=width)
     outer.add_column(overflow="fold")
     outer.add_row(Text(sign, style).append(headline(verdict), style))
@@ -43,7 +43,7 @@ def verdict_lines(story: Story, width: int) -> Table:
 def headline(verdict: Verdict) -> str:
     """What happened, in one sentence."""
     if not verdict.units:
-        noun = "A run in the background" if verdict.kind == "run" else "Records without a request"
+        noun = f"A run of {inert(verdict.component)}" if verdict.kind == "run" else "Records without a request"
         return f"{noun}, {duration(verdict.seconds)}"
     if len(verdict.units) == 1 and verdict.kind != "call":
         return _told(verdict.units[0])

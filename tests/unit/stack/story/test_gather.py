@@ -186,6 +186,7 @@ def test_the_document_has_its_documented_shape(stub: JsonStub) -> None:
         "time",
         "longest_pause",
         "first_error",
+        "component",
         "user_ids",
         "earlier",
     }

@@ -100,10 +100,11 @@ def test_a_connection_that_takes_its_clients_id_is_one() -> None:
 
 
 def test_a_background_run_has_a_headline() -> None:
-    """Runs have no terminal record."""
-    assert headline(judged([record(0, "INFO", "health.checked", component="health"), record(1, "INFO", "x")])).startswith(
-        "A run in the background"
-    )
+    """Runs have no terminal record; one with an error failed."""
+    records = [record(0, "INFO", "cleanup.started", component="cleanup"), record(1, "INFO", "cleanup.completed", component="cleanup")]
+    assert headline(judged(records)) == "A run of cleanup, 1.00 s"
+    assert not judged(records).is_failure
+    assert judged([*records, record(2, "ERROR", "cleanup.failed", component="cleanup")]).is_failure
 
 
 def test_warnings_of_a_success_are_no_error() -> None:
