@@ -107,7 +107,7 @@ async def _overloaded(_request: Request, _error: Exception) -> Response:
 async def _not_signed_in(request: Request, error: Exception) -> Response:
     assert isinstance(error, NotSignedInError)  # noqa: S101 - Starlette hands over what was registered
     if error.reported:
-        request.scope["nobet.reported"] = True  # the error tracker has a message about it
+        report_once(request)
     # RFC 6750, section 3.1: no error code for a client that sent no token
     challenge = "Bearer" if error.code == "token_missing" else 'Bearer error="invalid_token"'
     return error_answer(401, error.detail, {"WWW-Authenticate": challenge}, code=error.code)

@@ -62,6 +62,4 @@ def test_bad_logins_are_found_counted_and_alarm(stores: Stores, app: httpx.Clien
     )
     (crumb,) = [crumb for crumb in limited[0]["breadcrumbs"]["values"] if crumb["category"] == "auth"]
     assert (crumb["message"], crumb["level"]) == ("Login refused after too many failures", "warning")
-    wait_until(
-        "the alert on the burst firing", lambda: stores.query('ALERTS{alertname="FailedLogins",alertstate="firing"}'), ALERT_SECONDS
-    )
+    wait_until("the alert on the burst firing", lambda: stores.query('ALERTS{alertname="FailedLogins",alertstate="firing"}'), ALERT_SECONDS)
