@@ -49,8 +49,8 @@ def shell(world: RunningStack, script: str) -> str:
     """What a bash with this script prints. Addresses of the page are those of this stack, and so is the command."""
     for name, number in PORTS.items():
         script = script.replace(f"127.0.0.1:{number}", f"127.0.0.1:{world.port(name)}")
-    command = f"{shlex.quote(sys.executable)} -m app.cli"
-    script = script.replace(".venv/bin/nobet", command).replace(".venv/bin/python", shlex.quote(sys.executable))
+    python = shlex.quote(sys.executable)
+    script = re.sub(r"\.venv/bin/(nobet|python)\b", lambda match: f"{python} -m app.cli" if match[1] == "nobet" else python, script)
     done = subprocess.run(
         ["bash", "-euc", script], env=world.environment, cwd=CHECKOUT, capture_output=True, text=True, timeout=SECONDS, check=False
     )
