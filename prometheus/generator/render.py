@@ -127,7 +127,6 @@ _TITLES: Final = {
     "security": "Sign-in and tokens",
     "errors": "Error tracking",
     "logs": "The log pipeline",
-    "errors": "Error tracking",
     "stores": "Databases and stores",
     "oncall": "On-call",
     "meta": "The watch itself",
