@@ -17,6 +17,11 @@ def token_accepted() -> None:
     log.debug("Token accepted", event="token.accepted")
 
 
+def password_wrong() -> None:
+    """Somebody who is signed in gave a wrong password."""
+    log.warning("The password was wrong", event="password.refused")
+
+
 def feed_requested(limit: int) -> None:
     """The feed is about to be read."""
     log.info("Feed requested", event="feed.requested", count=limit)

@@ -6,12 +6,12 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response, status
 
+from app.api import records
 from app.api.auth_bodies import AccountClosing, Credentials, PasswordRenewal, RefreshRequest, Registration, TokensRead
 from app.api.auth_failures import report_session_ended, report_token_failure
 from app.api.deps import CurrentUserDep, DatabaseDep, LoginLimitDep, SettingsDep
 from app.api.errors import NEEDS_TOKEN, ErrorAnswer
 from app.api.login_watch import LoginWatch
-from app.core.logger import get_logger
 from app.db.engine import Database
 from app.domain import accounts, sessions
 from app.domain.accounts import NameTakenError, SignedIn, WrongPasswordError
@@ -25,7 +25,6 @@ LIMITED: Final[Responses] = {429: {"model": ErrorAnswer, "description": "Too man
 WRONG: Final = "Wrong user name or password."
 """The same for both, so that nobody learns who has an account."""
 
-log = get_logger(__name__)
 router = APIRouter(prefix="/auth", tags=["accounts"])
 
 
@@ -135,7 +134,7 @@ async def _owner_only(database: Database, limit: LoginLimit, watch: LoginWatch, 
     except SessionEndedError as error:
         raise report_session_ended(error, where) from None
     except WrongPasswordError:
-        log.warning("The password was wrong", event="password.refused")
+        records.password_wrong()
         raise HTTPException(status.HTTP_403_FORBIDDEN, "The password is wrong.") from None
     await limit.give_back(account, watch.address)
 

@@ -1,10 +1,12 @@
 """What one request leaves behind, step by step."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.api.routes import feed as feed_route
 from app.db import posts
 from tests.support.backend import Backend
 
@@ -49,3 +51,11 @@ async def test_a_request_that_hangs_after_validation_ends_with_the_place_where_i
     assert (terminal["outcome"], terminal["reason"]) == ("timed_out", "time_limit")
     assert terminal["error_location"].startswith("domain/posts.py:")
     assert terminal["error_location"].endswith(" in create_post")
+
+
+@pytest.mark.req("LOG-26")
+def test_endpoints_log_through_helpers_only() -> None:
+    """No endpoint writes records itself: what is logged is decided in the helpers and the services."""
+    routes = sorted(Path(feed_route.__file__).parent.glob("*.py"))
+    assert len(routes) > 5
+    assert [path.name for path in routes if "get_logger" in path.read_text(encoding="utf-8")] == []
