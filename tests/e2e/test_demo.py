@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 
-SECONDS = {"calm-day": 30, "evening-peak": 20, "deploy-gone-wrong": 20, "slow-llm": 25, "database-trouble": 25, "bad-night": 20}
+SECONDS = {"calm-day": 20, "evening-peak": 12, "deploy-gone-wrong": 12, "slow-llm": 15, "database-trouble": 15, "bad-night": 12}
 RATES = {"calm-day": 4, "evening-peak": 10}
 TROUBLED = {
     "evening-peak": {"suggest"},
