@@ -23,7 +23,7 @@ from app.stack.paths import CHECKOUT
 from tests.support.waiting import wait_until
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-SOURCE: Final = Apt(("chromium",), "usr/lib/chromium/chromium")
+SOURCE: Final = Apt(("chromium", "chromium-common"), "usr/lib/chromium/chromium")
 START_SECONDS: Final = 60
 SCRIPT_SECONDS: Final = 30
 LARGEST_ANSWER: Final = 16 * 1024 * 1024
@@ -37,7 +37,8 @@ def chromium(cache: Path | None = None) -> tuple[str, dict[str, str]]:
     cache = cache or Path(os.environ.get("STACK_CACHE_DIR") or CHECKOUT / ".stack" / "cache")
     home = apt.home("chromium", cache)
     apt.install(SOURCE, home, cache, print)
-    return str(home / SOURCE.program), {"LD_LIBRARY_PATH": library_path(home)}
+    libraries = library_path(home)
+    return str(home / SOURCE.program), {"LD_LIBRARY_PATH": libraries} if libraries else {}
 
 
 class Browser:
