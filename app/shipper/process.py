@@ -65,7 +65,9 @@ def _ship(settings: Settings, folder: Path, state: Path) -> int:
     shipper, client = assemble(settings, folder, state)
     address, number = settings.shipper_bind, port(SERVICE, settings.stack_port_offset)
     try:
-        server = side_server.serve(address, number, token=settings.metrics_token, open_metrics=_metrics_open(settings), health=health_of(shipper))
+        server = side_server.serve(
+            address, number, token=settings.metrics_token, open_metrics=_metrics_open(settings), health=health_of(shipper)
+        )
     except OSError as error:
         return _fail(f"Can't listen on {address}:{number} ({error.strerror}). Stop what uses it or set STACK_PORT_OFFSET or SHIPPER_BIND.")
     for number in (signal.SIGTERM, signal.SIGINT):

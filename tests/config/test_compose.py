@@ -77,7 +77,13 @@ DATA = {
     "cleanup": "/var/lib/nobet/archive",
 }
 
-TOOLS = {"postgres": "pg_isready", "redis": "redis-cli", "elasticsearch": "curl", "mailpit": "/mailpit", "error-tracker": "python"} | dict.fromkeys(OWN, "python")
+TOOLS = {
+    "postgres": "pg_isready",
+    "redis": "redis-cli",
+    "elasticsearch": "curl",
+    "mailpit": "/mailpit",
+    "error-tracker": "python",
+} | dict.fromkeys(OWN, "python")
 """What a health check may use; the other images have wget."""
 
 

@@ -726,7 +726,12 @@ METRICS: Final[dict[str, Metric]] = {
             across_workers="max",
         ),
         Metric(
-            "oncall_pending_notifications", "gauge", "Messages that wait to be sent.", services=_ONCALL, group="oncall", across_workers="max"
+            "oncall_pending_notifications",
+            "gauge",
+            "Messages that wait to be sent.",
+            services=_ONCALL,
+            group="oncall",
+            across_workers="max",
         ),
         Metric(
             "oncall_notifications_total",
