@@ -80,6 +80,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
         "server_header": False,
         "timeout_keep_alive": KEEP_ALIVE_SECONDS,
         "timeout_graceful_shutdown": GRACE_SECONDS,
+        "timeout_worker_healthcheck": PATIENCE_SECONDS,
         "ws": "websockets-sansio",
         "ws_max_size": settings.websocket_max_bytes,
         "ws_ping_interval": settings.websocket_ping_seconds,

@@ -11,6 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.core.config import load_settings
+from app.core.serve import PATIENCE_SECONDS, server_options
 from tests.support.waiting import wait_until
 
 APP = """
@@ -79,3 +81,9 @@ def test_a_wrong_setting_is_one_sentence(tmp_path: Path, wrong: str, settings: d
     assert wrong in err
     assert "a-short-secret" not in err
     assert "Traceback" not in err + out
+
+
+@pytest.mark.req("PRF-10")
+def test_a_worker_has_time_to_start_on_a_busy_machine() -> None:
+    """Uvicorn is told our patience: with its own 5 s no worker would start where imports take longer."""
+    assert server_options(load_settings(_env_file=None))["timeout_worker_healthcheck"] == PATIENCE_SECONDS
