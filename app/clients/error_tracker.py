@@ -1,5 +1,6 @@
 """Reads error events from Bugsink's API, by their tag `event_id`, which is our request id."""
 
+import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,7 +11,11 @@ MOST_ISSUES: Final = 10
 MOST_EVENTS: Final = 20
 API: Final = "/api/canonical/0"
 
+NEWEST: Final = {"sort": "last_seen", "order": "desc"}
+
 TAG: Final = "event_id"
+QUERY_SYNTAX: Final = frozenset(' "\\')
+"""Characters that its search would take for something else; no id of ours has them."""
 
 
 class ErrorTrackerError(Exception):
@@ -31,24 +36,27 @@ class ErrorEvent:
     tags: dict[str, str] = field(default_factory=dict)
 
 
-def error_events(url: str, token: str, idents: list[str]) -> list[ErrorEvent]:
-    """The events that carry one of the ids as tag, oldest first. Raises ErrorTrackerError."""
+def error_events(url: str, token: str, idents: list[str], start: float, end: float) -> list[ErrorEvent]:
+    """The events between two moments that carry one of the ids as tag, oldest first. Raises ErrorTrackerError."""
     found: list[ErrorEvent] = []
     headers = {"Authorization": f"Bearer {token}"}
     try:
         with httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=TIMEOUT_SECONDS) as client:
             projects = [str(project["id"]) for project in _list(client, "/projects/")]
-            for query in (f'{TAG}:"{ident}"' for ident in idents):
-                issues = [issue for project in projects for issue in _list(client, "/issues/", project=project, q=query)]
+            for query in (f"{TAG}:{ident}" for ident in idents if ident and not any(character in QUERY_SYNTAX for character in ident)):
+                issues = [issue for project in projects for issue in _list(client, "/issues/", project=project, q=query, **NEWEST)]
                 for issue in issues[:MOST_ISSUES]:
                     events = _list(client, "/events/", issue=str(issue["id"]), q=query)
-                    found += [_event(client, event, issue, url) for event in events[:MOST_EVENTS]]
+                    near = [event for event in events if start <= _moment(event) <= end]
+                    found += [_event(client, event, issue, url) for event in near[:MOST_EVENTS]]
     except httpx.HTTPStatusError as error:
         raise ErrorTrackerError(f"The error tracker at {url} answered {error.response.status_code}; its log says why.") from None
     except (httpx.HTTPError, ValueError, KeyError) as error:
         problem = type(error).__name__
         raise ErrorTrackerError(f"The error tracker at {url} is not reachable ({problem}); `nobet status` says whether it runs.") from None
-    return sorted(found, key=lambda event: event.timestamp)
+    # What the search makes of a query differs between its versions: the tags decide.
+    kept = {event.url: event for event in found if event.tags.get(TAG) in idents}
+    return sorted(kept.values(), key=lambda event: event.timestamp)
 
 
 def _list(client: httpx.Client, path: str, **params: str) -> list[dict[str, Any]]:
@@ -71,6 +79,13 @@ def _event(client: httpx.Client, event: dict[str, Any], issue: dict[str, Any], u
         url=f"{url.rstrip('/')}/issues/issue/{issue['id']}/event/{event['id']}/",
         tags=plain,
     )
+
+
+def _moment(event: dict[str, Any]) -> float:
+    try:
+        return dt.datetime.fromisoformat(str(event.get("timestamp"))).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def _location(data: dict[str, Any]) -> str:

@@ -33,6 +33,9 @@ EARLIER_SECONDS: Final = 3600
 ALERTS_AFTER_SECONDS: Final = 1800
 """A rule needs minutes to fire; what fires later has other causes."""
 
+CLOCK_SECONDS: Final = 60.0
+"""Error events are looked for around the request; clients' clocks go wrong by more, their events have pages of their own."""
+
 _SAME: Final = ("outcome", "status_code", "close_code", "error_type")
 """Fields of the terminal record that make two failures the same."""
 
@@ -59,7 +62,8 @@ def tell(ident: str, settings: Settings, search: LogSearch, limit: int = MOST_RE
     if found.records:
         story.tracked = search.tracked(_idents(story))
         story.verdict = judge(ident, found.records, [span for trace in story.traces for span in trace.spans])
-        _add_error_events(story, settings)
+        if story.verdict:
+            _add_error_events(story, story.verdict, settings)
         if story.verdict:
             _add_history(story, story.verdict, settings, search)
     return story
@@ -128,12 +132,13 @@ def _idents(story: Story) -> list[str]:
     return list(dict.fromkeys([story.ident, *asked]))[:_MOST_IDS]
 
 
-def _add_error_events(story: Story, settings: Settings) -> None:
+def _add_error_events(story: Story, verdict: Verdict, settings: Settings) -> None:
     token = settings.error_tracker_token.get_secret_value()
     if not token or not any(record.get("level") in ("ERROR", "CRITICAL", "WARNING") for record in story.found.records):
         return
     try:
-        story.error_events = error_events(settings.error_tracker_url, token, _idents(story))
+        start, end = verdict.started - CLOCK_SECONDS, verdict.started + verdict.seconds + CLOCK_SECONDS
+        story.error_events = error_events(settings.error_tracker_url, token, _idents(story), start, end)
     except ErrorTrackerError as error:
         story.problems.append(str(error))
 

@@ -69,7 +69,7 @@ def stub() -> Iterator[JsonStub]:
         server.answers["/api/canonical/0/events/"] = {"results": [{"id": "e1", "timestamp": "2026-11-22T02:15:04Z"}]}
         frames = {"frames": [{"filename": "app/x.py", "lineno": 3, "function": "f"}]}
         server.answers["/api/canonical/0/events/e1/"] = {
-            "data": {"level": "error", "tags": {"service": "app"}, "exception": {"values": [{"stacktrace": frames}]}}
+            "data": {"level": "error", "tags": {"service": "app", "event_id": "abc123"}, "exception": {"values": [{"stacktrace": frames}]}}
         }
         yield server
 
@@ -118,7 +118,7 @@ def test_a_failure_is_told_from_every_store(stub: JsonStub) -> None:
     assert among == {"service_name": "app", "endpoint": "/suggest", "method": "POST"}
     assert same == {"outcome": "failed", "status_code": 500, "error_type": "ZeroDivisionError"}
     assert (round(end - start), round(start)) == (3600, round(STARTED - 3600))
-    assert ("/api/canonical/0/issues/", {"project": "1", "q": 'event_id:"abc123"'}) in stub.asked
+    assert ("/api/canonical/0/issues/", {"project": "1", "q": "event_id:abc123", "sort": "last_seen", "order": "desc"}) in stub.asked
     assert story.problems == []
 
 
@@ -133,6 +133,12 @@ def test_without_a_token_the_error_tracker_is_not_asked(stub: JsonStub) -> None:
     """An own server at SENTRY_DSN has another interface."""
     assert tell("abc123", settings_for(stub, access=""), Recorded(FAILED)).error_events == []
     assert not any("canonical" in path for path, _ in stub.asked)
+
+
+def test_events_of_other_requests_are_left_out(stub: JsonStub) -> None:
+    """Whatever the error tracker's search gives back: the tag decides whose event it is."""
+    stub.answers["/api/canonical/0/events/e1/"]["data"]["tags"]["event_id"] = "somebody-else"
+    assert tell("abc123", settings_for(stub), Recorded(FAILED)).error_events == []
 
 
 def test_stores_that_fail_are_named_once_each(stub: JsonStub) -> None:
