@@ -97,7 +97,7 @@ def test_however_storing_a_post_ends_its_end_is_told(
         wait_until("the insert waiting", lambda: postgres.ask(WAITING) == "1", 10)
 
     places = {
-        refused: ("commit", "error", None),
+        refused: ("commit", "error", "P0001"),
         stuck: ("commit", "timeout", "57014"),
         locked: ("insert", "timeout", "57014"),
     }
