@@ -77,8 +77,10 @@ def test_the_runbook_names_only_metrics_and_log_fields_that_exist() -> None:
     """A woken person is not sent to look for something that nobody writes."""
     spoken = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", RUNBOOK.read_text(encoding="utf-8")))
     reasons = {value for metric in METRICS.values() for values in metric.born for value in values}
+    clients = "".join(path.read_text(encoding="utf-8") for path in (CHECKOUT / "app" / "clients").glob("*.py"))
+    error_codes = set(re.findall(r'"([a-z]+(?:_[a-z]+)+)"', clients))
     others = {"nobet_shipper", "nobet_admin"}
-    assert spoken <= KNOWN | set(FIELDS) | set(SPANS) | reasons | others
+    assert spoken <= KNOWN | set(FIELDS) | set(SPANS) | reasons | error_codes | others
 
 
 def test_the_explorers_links_show_what_the_alert_is_about() -> None:
