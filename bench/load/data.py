@@ -20,6 +20,8 @@ AUTHOR: Final = "bench-load"
 POSTS: Final = 100
 BODY: Final = "All quiet since midnight. " * 8
 DRAIN_SECONDS: Final = 120.0
+FEWEST: Final = 1000
+"""Documents; with fewer an index is mostly overhead."""
 
 
 @asynccontextmanager
@@ -61,11 +63,11 @@ class Index:
         return found
 
     def bytes_per_record(self, pattern: str = f"{PREFIX}-*") -> float | None:
-        """Disk space of a record, after the segments were merged; None without records."""
+        """Disk space of a record, after the segments were merged; None where too few are there to tell."""
         self._client.indices.forcemerge(index=pattern, max_num_segments=1)
         stats: dict[str, Any] = self._client.indices.stats(index=pattern, metric="store,docs")["_all"]["primaries"]
         documents = stats.get("docs", {}).get("count", 0)
-        return stats["store"]["size_in_bytes"] / documents if documents else None
+        return stats["store"]["size_in_bytes"] / documents if documents >= FEWEST else None
 
     def remove(self) -> None:
         """Remove the indices and their template."""

@@ -79,9 +79,10 @@ def _measured(found: dict[str, Any]) -> str:
     cost = _cpu(found, "on", "saturated") - _cpu(found, "off", "saturated")
     share = 1 - _of(found, "on", "saturated", "per_second") / max(0.001, _of(found, "off", "saturated", "per_second"))
     logging = found["logging"]
+    arrived = min(logging["indexed"], int(logging["records"]))
     verdict = (
         f"Observability costs {cost:.2f} ms of CPU a request, and {share:.0%} of the highest throughput. Of "
-        f"{logging['records']:.0f} records written {logging['indexed']} were in Elasticsearch at the end. Raw figures: "
+        f"{logging['records']:.0f} records written {arrived} were in Elasticsearch at the end. Raw figures: "
         "`bench/results/load.json`."
     )
     lines += ["", verdict, ""]
@@ -95,11 +96,12 @@ def _cpu(found: dict[str, Any], variant: str, mode: str) -> float:
 
 def _planning(logging: dict[str, Any]) -> str:
     per_event = logging["index_bytes_per_event"] or EVENT_BYTES
+    stored_bytes = logging["index_bytes_per_record"] or logging["bytes_per_record"]
     rows: dict[str, list[str]] = {}
     for users in USERS:
         requests = users * OPERATIONS
         records = requests * logging["records_per_request"]
-        stored = records * logging["index_bytes_per_record"]
+        stored = records * stored_bytes
         events = users * EVENTS
         column = {
             "requests a day": f"{requests:,.0f}",
@@ -117,8 +119,9 @@ def _planning(logging: dict[str, Any]) -> str:
             rows.setdefault(title, []).append(cell)
     head = f"| | {' | '.join(f'{users:,} users' for users in USERS)} |\n|---|{'---|' * len(USERS)}\n"
     facts = (
-        f"From the run above: {logging['records_per_request']:.1f} records a request, {logging['bytes_per_record']:.0f} bytes a record as "
-        f"written, {logging['index_bytes_per_record']:.0f} in the index without a replica; {per_event:.0f} bytes an event.\n\n"
+        f"From the run: {logging['records_per_request']:.1f} records a request, {logging['bytes_per_record']:.0f} bytes a record as "
+        f"written, {stored_bytes:.0f} in the index without a replica; {per_event:.0f} bytes an event"
+        f"{'' if logging['index_bytes_per_event'] else ' (assumed)'}.\n\n"
     )
     return facts + head + "".join(f"| {title} | {' | '.join(cells)} |\n" for title, cells in rows.items()) + "\n"
 
