@@ -47,9 +47,9 @@ FAULTS: Final = {"HighDiskUsage": 2.0, "HighSystemMemory": 12.0}
 CPU_MARGIN_PERCENT = 5.0
 """On a machine that is busy with other things, a busy service gets far less than a core."""
 
-CALLERS: Final = 6
-LONG_SPEECH: Final = {"text": " ".join(["word"] * 700)}
-"""A fifth of a second of one core's work for the voice service."""
+CALLERS: Final = 3
+LONG_SPEECH: Final = {"text": " ".join(["word"] * 60)}
+"""Hundredths of a second of one core's work for the voice service, so that it still answers probes and scrapes in between."""
 
 HOG = """
 import sys
