@@ -26,6 +26,7 @@ ERROR_TRACKER: Final = Component(
     env={
         "PYTHONPATH": "{etc}/error_tracker",
         "DJANGO_SETTINGS_MODULE": "nobet_bugsink",
+        "PYTHONDONTWRITEBYTECODE": "1",  # a cache beside its settings would look like changed settings
         "BUGSINK_DATA": "{data}",
         "BASE_URL": "http://{host}:{port[error_tracker]}",
         "EMAIL_HOST": "{host}",
