@@ -5,37 +5,28 @@ client reports, when and under which id, not how Crashlytics groups or displays 
 """
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from tests.support.receiver import Asked, Receiver, Reply
 
 
-class CrashlyticsSink:
-    """Listens on a free port of the loopback interface as long as the block lasts."""
+class CrashlyticsSink(Receiver):
+    """Keeps the reports of phones."""
 
     def __init__(self) -> None:
         self.batches: list[list[dict[str, Any]]] = []
         """Each upload, in the order of arrival: a list of records with kind (`log` or `error`), time and event_id."""
-        sink = self
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                sink.batches.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(204)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *args: object) -> None:
-                return
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+    def answer(self, asked: Asked) -> Reply:
+        """Keep a batch."""
+        self.batches.append(json.loads(asked.body))
+        return Reply(204)
 
     @property
     def url(self) -> str:
         """Where clients send their reports."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/reports"
+        return f"http://{self.address}/reports"
 
     @property
     def reports(self) -> list[dict[str, Any]]:
@@ -49,12 +40,3 @@ class CrashlyticsSink:
     def errors(self, event_id: str) -> list[dict[str, Any]]:
         """The recorded errors with that id: type, message, stack, fatal, and `logs`, the lines that went before."""
         return [record for record in self.reports if record["kind"] == "error" and record["event_id"] == event_id]
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(timeout=5)
