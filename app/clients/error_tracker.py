@@ -69,9 +69,8 @@ def _event(client: httpx.Client, event: dict[str, Any], issue: dict[str, Any], u
     data = client.get(f"{API}/events/{event['id']}/").raise_for_status().json().get("data") or {}
     tags = data.get("tags") or {}
     plain = {str(key): str(value) for key, value in (tags.items() if isinstance(tags, dict) else tags)}
-    title = ": ".join(part for part in (str(issue.get("calculated_type") or ""), str(issue.get("calculated_value") or "")) if part)
     return ErrorEvent(
-        title=title or "Error",
+        title=_title(data) or _joined(issue.get("calculated_type"), issue.get("calculated_value")) or "Error",
         service=plain.get("service", ""),
         level=str(data.get("level") or "error"),
         timestamp=str(event.get("timestamp") or ""),
@@ -88,11 +87,25 @@ def _moment(event: dict[str, Any]) -> float:
         return 0.0
 
 
+def _title(data: dict[str, Any]) -> str:
+    """What the event itself says: its issue has the words of the first of its kind, which may have been another status."""
+    exceptions = (data.get("exception") or {}).get("values") or []
+    if exceptions:
+        return _joined(exceptions[-1].get("type"), exceptions[-1].get("value"))
+    entry = data.get("logentry") or {}
+    return str(data.get("message") or entry.get("formatted") or entry.get("message") or "")
+
+
+def _joined(*parts: object) -> str:
+    return ": ".join(str(part) for part in parts if part)
+
+
 def _location(data: dict[str, Any]) -> str:
-    """The innermost frame of the last exception, as file:line in function."""
+    """The innermost frame of our own code in the last exception, else of all, as file:line in function."""
     exceptions = (data.get("exception") or {}).get("values") or []
     frames = ((exceptions[-1].get("stacktrace") or {}).get("frames") or []) if exceptions else []
     if not frames:
         return ""
-    frame = frames[-1]
+    own = [frame for frame in frames if frame.get("in_app") is not False and str(frame.get("filename", "")).endswith(".py")]
+    frame = (own or frames)[-1]
     return f"{frame.get('filename', '?')}:{frame.get('lineno', '?')} in {frame.get('function', '?')}"

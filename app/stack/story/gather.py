@@ -6,11 +6,11 @@ arrive, so an empty or still growing answer is asked for again for a few seconds
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from app.clients.error_tracker import ErrorTrackerError, error_events
-from app.clients.jaeger import TraceStoreError, fetch_trace
+from app.clients.jaeger import TraceSpan, TraceStoreError, fetch_trace
 from app.clients.log_search import MOST_RECORDS, Found, LogSearch
 from app.clients.prometheus import FiredAlert, MetricsStoreError, fired_alerts
 from app.core.config import Settings
@@ -24,6 +24,9 @@ PATIENCE_SECONDS: Final = 8.0
 
 SETTLED_SECONDS: Final = 10.0
 """A story whose last record is older than this is complete."""
+
+SPANS_SECONDS: Final = 5.0
+"""A parent that is missing for longer after the last record is not on its way: it is the caller's own, who keeps it elsewhere."""
 
 NO_SPANS: Final = "Jaeger has no spans of it: the request was not sampled, or its spans are still on their way."
 
@@ -120,10 +123,19 @@ def _add_traces(story: Story, url: str, deadline: float) -> None:
 def _trace(url: str, trace_id: str, found: Found, deadline: float) -> Trace:
     try:
         limit = deadline if _is_fresh(found) else 0.0
-        spans = _again_until(limit, lambda: fetch_trace(url, trace_id), bool)
+        late = moment(found.records[-1]) + SPANS_SECONDS if found.records else 0.0
+        spans = _again_until(
+            limit, lambda: fetch_trace(url, trace_id), lambda spans: bool(spans) and (_is_whole(spans) or time.time() > late)
+        )
     except TraceStoreError as error:
         return Trace(trace_id, problem=str(error))
     return Trace(trace_id, spans, "" if spans else NO_SPANS)
+
+
+def _is_whole(spans: Sequence[TraceSpan]) -> bool:
+    """Whether no span lacks its parent: a parent ends, and is sent, after its children."""
+    known = {span.span_id for span in spans}
+    return all(not span.parent_id or span.parent_id in known for span in spans)
 
 
 def _idents(story: Story) -> list[str]:

@@ -61,7 +61,7 @@ def records_table(view: RecordsView, styles: dict[str, str], width: int) -> Tabl
     table.add_column(ratio=1, overflow="fold")
     first, total = moment(view.records[0]), moment(view.records[-1]) - moment(view.records[0])
     blank = [""] * (3 if wide else 2)
-    previous, told = first, _said_of_all(view.records)
+    previous, told, stacks = first, _said_of_all(view.records), set[tuple[str, ...]]()
     for row in _rows(view):
         if isinstance(row, _Sum):
             at = f"+{duration(moment(row.hidden[0]) - first)}" if row.hidden else ""
@@ -70,7 +70,9 @@ def records_table(view: RecordsView, styles: dict[str, str], width: int) -> Tabl
         service, level, at_seconds = str(row.get("service_name", "?")), str(row.get("level", "?")), moment(row)
         cells: list[Any] = [f"+{duration(at_seconds - first)}", *([_pause(at_seconds - previous, total)] if wide else [])]
         cells += [Text(inert(service), styles.get(service, "")), Text(inert(level), LEVEL_STYLES.get(level, ""))]
-        table.add_row(*cells, Group(*_content(row, level, told, MOST_STACK_LINES if wide else FEW_STACK_LINES)))
+        stack = tuple(str(row.get("traceback") or "").splitlines()[-(MOST_STACK_LINES if wide else FEW_STACK_LINES) :])
+        table.add_row(*cells, Group(*_content(row, level, told, ("  ends as the one above",) if stack in stacks else stack)))
+        stacks |= {stack} if stack else set()
         previous = at_seconds
     return table
 
@@ -160,7 +162,7 @@ def _said_of_all(records: Sequence[dict[str, Any]]) -> frozenset[str]:
     return frozenset(name for name in ("call_sid", "user_id") if len({str(record[name]) for record in records if record.get(name)}) == 1)
 
 
-def _content(record: dict[str, Any], level: str, told: frozenset[str], most_stack_lines: int) -> Iterator[Text]:
+def _content(record: dict[str, Any], level: str, told: frozenset[str], stack: Sequence[str]) -> Iterator[Text]:
     event, message = inert(record.get("event", "")), inert(record.get("message", ""))
     line = Text().append(event, "bold")
     if message and message != event:
@@ -169,7 +171,7 @@ def _content(record: dict[str, Any], level: str, told: frozenset[str], most_stac
     details = "  ".join(f"{name}={value}" for name, value in _fields(record) if name not in told)
     if details and not record.get("traceback"):
         yield Text(details, "dim")
-    for stack_line in str(record.get("traceback") or "").splitlines()[-most_stack_lines:]:
+    for stack_line in stack:
         yield Text(inert(stack_line), "dim red")
 
 

@@ -18,7 +18,9 @@ from app.stack.story.units import ENDS, Unit, entries, units_of
 Kind = Literal["request", "requests", "websocket", "call", "run", "records"]
 
 _FRAME: Final = re.compile(r'^\s*File "([^"]+)", line (\d+), in (\S+)', re.MULTILINE)
-_LIBRARIES: Final = ("site-packages", "/lib/python")
+_LIBRARIES: Final = ("site-packages", "/lib/python", ".pyx", "<")
+"""Compiled libraries name their source without its folder; made code has a name in angle brackets."""
+
 _FAILURE_LEVELS: Final = frozenset({"ERROR", "CRITICAL"})
 
 
@@ -124,7 +126,8 @@ def _first_error(records: Sequence[dict[str, Any]], worst: Unit | None) -> First
         return None  # that it ended so is in the headline already
     # A warning of the same request that came first is nearer to the cause than the terminal record's ERROR.
     if str(first.get("event", "")).startswith("http.request.") and not first.get("error_type"):
-        first = next((record for record in records if record.get("level") == "WARNING"), first)
+        # What the other service says of our hanging up on it (an end, too) is the consequence of our own time limit.
+        first = next((record for record in records if record.get("level") == "WARNING" and record.get("event") not in ENDS), first)
     told = [first, *suspects]
     return FirstError(
         event=str(first.get("event") or ""),
@@ -143,11 +146,11 @@ def _first_error(records: Sequence[dict[str, Any]], worst: Unit | None) -> First
 def _place(records: Sequence[dict[str, Any]]) -> str:
     """Where it was raised; for an error out of a library, the innermost place of our own code that a traceback shows."""
     place = _told(records, "error_location")
-    if place and not any(mark in place for mark in _LIBRARIES):
+    if place and not any(mark in place.rpartition(":")[0] for mark in _LIBRARIES):
         return place
     frames = [frame for record in records for frame in _FRAME.findall(str(record.get("traceback") or ""))]
     own = [frame for frame in frames if not any(mark in frame[0] for mark in _LIBRARIES)]
-    return f"{own[-1][0]}:{own[-1][1]} in {own[-1][2]}" if own else place
+    return f"{own[-1][0].rpartition('/app/')[2]}:{own[-1][1]} in {own[-1][2]}" if own else place
 
 
 def _told(records: Sequence[dict[str, Any]], name: str) -> str:

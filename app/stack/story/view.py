@@ -82,9 +82,10 @@ def _extent(story: Story) -> str:
 
 
 def _error_event(event: ErrorEvent) -> Text:
-    text = Text("  ✗ ", "red").append(short(event.title, 200), "bold")
+    sign, style = ("✗", "red") if event.level in ("error", "fatal") else ("!", "yellow")
+    text = Text(f"  {sign} ", style).append(short(event.title, 200), "bold")
     if event.location:
-        text.append(f"  {short(event.location)}", "red")
+        text.append(f"  {short(event.location)}", style)
     details = [part for part in (event.service, event.level, event.timestamp) if part]
     text.append(f"\n    {inert(' · '.join(details))}", "dim")
     return text.append(f"\n    {inert(event.url)}", "dim") if event.url else text

@@ -122,6 +122,18 @@ def test_a_failure_is_told_from_every_store(stub: JsonStub) -> None:
     assert story.problems == []
 
 
+def test_an_error_event_has_its_own_words_and_our_own_place(stub: JsonStub) -> None:
+    """Its issue has those of the first of its kind; the innermost frame may be a compiled library's."""
+    answer = {"level": "error", "tags": {"event_id": "abc123"}}
+    stub.answers["/api/canonical/0/events/e1/"] = {"data": {**answer, "message": "POST answered 502"}}
+    assert [event.title for event in tell("abc123", settings_for(stub), Recorded(FAILED)).error_events] == ["POST answered 502"]
+    ours, theirs = {"filename": "app/x.py", "lineno": 3, "function": "f"}, {"filename": "uvloop/loop.pyx", "in_app": True}
+    thrown = {"type": "OSError", "value": "refused", "stacktrace": {"frames": [ours, theirs]}}
+    stub.answers["/api/canonical/0/events/e1/"] = {"data": {**answer, "exception": {"values": [thrown]}}}
+    (event,) = tell("abc123", settings_for(stub), Recorded(FAILED)).error_events
+    assert (event.title, event.location) == ("OSError: refused", "app/x.py:3 in f")
+
+
 def test_of_a_success_nothing_is_asked_that_only_failures_have(stub: JsonStub) -> None:
     """No error events, no history; alerts only if they fired at that very moment."""
     search = Recorded(request("abc123"))

@@ -45,6 +45,26 @@ def test_a_bad_gateway_names_the_warning_before_it() -> None:
     assert (verdict.first_error.event, verdict.first_error.error_code) == ("suggestion.failed", "model_overloaded")
 
 
+def test_our_time_limit_is_the_cause_not_the_hanging_up_that_follows() -> None:
+    """The other service's warning that its client is gone comes first, and is our own doing."""
+    start, end = request("abc123", status=502, seconds=2.0)
+    gone = record(1.9, "WARNING", "http.request.cancelled", service_name="voice", reason="client_gone", span_id="s2")
+    verdict = judged([start, gone, record(1.95, "WARNING", "suggestion.timed_out", error_code="timeout"), end])
+    assert verdict.first_error is not None
+    assert (verdict.first_error.event, verdict.first_error.error_code) == ("suggestion.timed_out", "timeout")
+
+
+def test_of_a_librarys_error_the_place_in_our_own_code_is_named() -> None:
+    """A compiled library has no path that says so; the innermost frame of ours in the traceback is what one wants to open."""
+    start, end = request("abc123", status=500, outcome="failed", error_type="ConnectionRefusedError")
+    frames = ('"/srv/app/db/engine.py", line 50, in opened', '"/x/site-packages/a.py", line 1, in b', '"uvloop/loop.pyx", line 7, in c')
+    stack = "\n".join(f"  File {frame}" for frame in frames)
+    place = {"error_location": "uvloop/loop.pyx:7 in c"}
+    verdict = judged([start, record(0.01, "ERROR", "feed.failed", **place), record(0.02, "DEBUG", "error.traceback", traceback=stack), end])
+    assert verdict.first_error is not None
+    assert verdict.first_error.location == "db/engine.py:50 in opened"
+
+
 def test_the_request_of_another_service_inside_is_no_second_request() -> None:
     """What the app asked the voice service belongs to the app's request, and its status is not the user's."""
     outer = request("abc123", status=502, seconds=2.0)
