@@ -104,7 +104,7 @@ def _print_archives(archive: "Archive") -> int:
     manifests = archive.manifests()
     for manifest in manifests:
         _say(f"{manifest.archived_at}  {manifest.documents:>10} documents  {manifest.file_bytes:>12} bytes  {manifest.name}")
-    _say(f"{len(manifests)} archives in {archive.folder}.")
+    _say(f"{len(manifests)} {'archive' if len(manifests) == 1 else 'archives'} in {archive.folder}.")
     return 0
 
 

@@ -42,6 +42,7 @@ def _run(settings: Settings, user_id: str, *, dry_run: bool) -> int:
     for problem in result.problems:
         progress.print(problem, style="red")
     if dry_run:
+        progress.print("Nothing is erased yet.", style="dim")
         return 1 if result.problems else 0
     if not result.complete:
         progress.print("Not everything is gone. Close the account, mend what is said above, and run this again.", style="red")
@@ -50,7 +51,7 @@ def _run(settings: Settings, user_id: str, *, dry_run: bool) -> int:
 
 
 def _print(result: Erasure, *, dry_run: bool) -> None:
-    table = Table("Store", "Found", *(() if dry_run else ("Erased", "Left")))
+    table = Table("store", "found", *(() if dry_run else ("erased", "left")), box=None, pad_edge=False, padding=(0, 3, 0, 0))
     for name, found in result.found.items():
         more = () if dry_run else (str(result.erased.get(name, 0)), str(result.left.get(name, "?")))
         table.add_row(name, str(found), *more)

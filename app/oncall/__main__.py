@@ -67,10 +67,14 @@ def _check(settings: Settings, policy: Policy) -> int:
     print(f"{settings.oncall_policy or 'The built-in policy'} can be used.")  # noqa: T201
     unset = set()
     for name, escalation in policy.escalations.items():
-        print(f"\n{name}: at most {escalation.rounds} rounds, {duration(escalation.repeat)} apart")  # noqa: T201
+        print(f"\n{name}")  # noqa: T201
+        last, again = len(escalation.levels), escalation.rounds > 1
         for number, level in enumerate(escalation.levels, start=1):
             reached = [f"{target.person or 'contact'} by {target.contact.partition(':')[0]}" for target in targets(policy, level, now)]
-            print(f"  level {number}: {', '.join(reached)}; the next after {duration(level.wait)}")  # noqa: T201
+            then = f"level {number + 1} after {duration(level.wait)}" if number < last else "nobody else"
+            if number == last and again:
+                then = f"level 1 again after {duration(level.wait + escalation.repeat)}, {escalation.rounds} rounds at most"
+            print(f"  level {number}: {', '.join(reached)}; then {then}")  # noqa: T201
             contacts = [contact for target in targets(policy, level, now) for contact in (target.contact, *target.others)]
             channels = {contact.partition(":")[0] for contact in contacts if contact.partition(":")[0] in _NEEDS}
             unset |= {_NEEDS[channel][1] for channel in channels if not getattr(settings, _NEEDS[channel][0]).get_secret_value()}

@@ -39,7 +39,7 @@ def run_down(stack: Stack, console: Console, mode: Mode, names: Sequence[str] = 
     begin = time.monotonic()
     if names:
         _stop_some(stack, mode, names)
-        console.print(f"Stopped: {', '.join(names)}. The rest runs on; `nobet up` starts them again.", highlight=False)
+        console.print(f"Stopped: {', '.join(names)}. The rest runs on; `nobet up {' '.join(names)}` undoes it.", highlight=False)
         return
     if effective(mode, stack) is Mode.COMPOSE:
         from app.stack.compose import compose_down

@@ -39,7 +39,9 @@ def farewell(tally: Tally, scenario: Scenario) -> RenderableType:
         parts.append(Text(f"\nNot what they came for: {named}", "yellow"))
     if tally.remarkable:
         parts.append(Text("\nWorth a look:"))
-        parts += [Text(f"  nobet story {ident}   {what}") for what, ident in _worth(tally)]
+        worth = _worth(tally)
+        widest = max(len(ident) for _, ident in worth)
+        parts += [Text(f"  nobet story {ident:<{widest}}   {what}") for what, ident in worth]
     parts.append(Text(f"\nAnd: {scenario.look}", "dim"))
     return Group(*parts)
 
@@ -57,7 +59,7 @@ def listing() -> RenderableType:
         if former:
             about.append(f" Former name: {', '.join(former)}.", "dim")
         table.add_row(name + (" *" if name == DEFAULT else ""), about)
-    return Group(table, Text("* without a name   nobet demo NAME --rate 10 --minutes 5", "dim"))
+    return Group(table, Text("* is played when no name is given. Another: nobet demo NAME --rate 10 --minutes 5", "dim"))
 
 
 def _worth(tally: Tally) -> list[tuple[str, str]]:
