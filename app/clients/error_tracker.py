@@ -7,8 +7,10 @@ from typing import Any, Final
 import httpx
 
 TIMEOUT_SECONDS: Final = 5
-MOST_ISSUES: Final = 10
-MOST_EVENTS: Final = 20
+MOST_PAGES: Final = 4
+"""Pages of a list that are read; the tracker puts up to 250 entries on one."""
+MOST_EVENTS: Final = 40
+"""Events that are opened for their tags, those nearest in time first: each is a request."""
 API: Final = "/api/canonical/0"
 
 NEWEST: Final = {"sort": "last_seen", "order": "desc"}
@@ -39,16 +41,26 @@ class ErrorEvent:
 def error_events(url: str, token: str, idents: list[str], start: float, end: float) -> list[ErrorEvent]:
     """The events between two moments that carry one of the ids as tag, oldest first. Raises ErrorTrackerError."""
     found: list[ErrorEvent] = []
+    opened: set[str] = set()
     headers = {"Authorization": f"Bearer {token}"}
     try:
         with httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=TIMEOUT_SECONDS) as client:
             projects = [str(project["id"]) for project in _list(client, "/projects/")]
             for query in (f"{TAG}:{ident}" for ident in idents if ident and not any(character in QUERY_SYNTAX for character in ident)):
                 issues = [issue for project in projects for issue in _list(client, "/issues/", project=project, q=query, **NEWEST)]
-                for issue in issues[:MOST_ISSUES]:
-                    events = _list(client, "/events/", issue=str(issue["id"]), q=query)
-                    near = [event for event in events if start <= _moment(event) <= end]
-                    found += [_event(client, event, issue, url) for event in near[:MOST_EVENTS]]
+                # Its search may give every issue there is: those that were not seen then are not opened.
+                alive = [
+                    issue for issue in issues if _at(issue.get("first_seen"), start) <= end and _at(issue.get("last_seen"), end) >= start
+                ]
+                near = [
+                    (abs(_at(event.get("timestamp"), 0.0) - (start + end) / 2), event, issue)
+                    for issue in alive
+                    for event in _list(client, "/events/", issue=str(issue["id"]), q=query)
+                    if start <= _at(event.get("timestamp"), 0.0) <= end
+                ]
+                nearest = sorted(near, key=lambda candidate: candidate[0])[:MOST_EVENTS]
+                found += [_event(client, event, issue, url) for _, event, issue in nearest if event["id"] not in opened]
+                opened |= {event["id"] for _, event, _ in nearest}
     except httpx.HTTPStatusError as error:
         raise ErrorTrackerError(f"The error tracker at {url} answered {error.response.status_code}; its log says why.") from None
     except (httpx.HTTPError, ValueError, KeyError) as error:
@@ -60,8 +72,16 @@ def error_events(url: str, token: str, idents: list[str], start: float, end: flo
 
 
 def _list(client: httpx.Client, path: str, **params: str) -> list[dict[str, Any]]:
-    answer = client.get(f"{API}{path}", params=params).raise_for_status().json()
-    found: list[dict[str, Any]] = answer["results"] if isinstance(answer, dict) else answer
+    """The entries of the first pages."""
+    found: list[dict[str, Any]] = []
+    for _ in range(MOST_PAGES):
+        answer = client.get(f"{API}{path}", params=params).raise_for_status().json()
+        found += answer["results"] if isinstance(answer, dict) else answer
+        following = answer.get("next") if isinstance(answer, dict) else None
+        if not following:
+            break
+        # Only what it says about the place: the token goes to no address that an answer names.
+        params = dict(httpx.URL(str(following)).params)
     return found
 
 
@@ -80,11 +100,12 @@ def _event(client: httpx.Client, event: dict[str, Any], issue: dict[str, Any], u
     )
 
 
-def _moment(event: dict[str, Any]) -> float:
+def _at(text: object, otherwise: float) -> float:
+    """A time as seconds since the epoch; `otherwise` for what is none."""
     try:
-        return dt.datetime.fromisoformat(str(event.get("timestamp"))).timestamp()
+        return dt.datetime.fromisoformat(str(text)).timestamp()
     except ValueError:
-        return 0.0
+        return otherwise
 
 
 def _title(data: dict[str, Any]) -> str:

@@ -134,6 +134,18 @@ def test_an_error_event_has_its_own_words_and_our_own_place(stub: JsonStub) -> N
     assert (event.title, event.location) == ("OSError: refused", "app/x.py:3 in f")
 
 
+def test_an_event_is_found_among_many_issues(stub: JsonStub) -> None:
+    """Some versions of the tracker ignore the search: issues that were not seen then don't take the place of the one that was."""
+    later = {"first_seen": "2026-11-22T03:00:00Z", "last_seen": "2026-11-22T03:10:00Z"}
+    ours = {"first_seen": "2026-11-21T02:00:00Z", "last_seen": "2026-11-22T04:00:00Z"}
+    stub.answers["/api/canonical/0/issues/"] = {
+        "results": [*({"id": f"late{number}", **later} for number in range(60)), {"id": "i1", **ours}]
+    }
+    story = tell("abc123", settings_for(stub), Recorded(FAILED))
+    assert [event.location for event in story.error_events] == ["app/x.py:3 in f"]
+    assert not any(question.get("issue", "").startswith("late") for _, question in stub.asked)
+
+
 def test_of_a_success_nothing_is_asked_that_only_failures_have(stub: JsonStub) -> None:
     """No error events, no history; alerts only if they fired at that very moment."""
     search = Recorded(request("abc123"))
