@@ -8,9 +8,12 @@ import sqlalchemy as sa
 from app.core import metrics
 from app.core.logger import get_logger
 from app.oncall.machine import NotPossibleError, move
+from app.oncall.messages import inert
 from app.oncall.resolve import ACKNOWLEDGED, announce, by_id, withdraw
 from app.oncall.store import Row, Store, note
 from app.oncall.tables import INCIDENTS
+
+LONGEST_NAME: Final = 200
 
 log = get_logger(__name__)
 
@@ -31,7 +34,7 @@ class Actions:
 
         `episode` is that of the link or button that was used. Raises UnknownIncidentError, or NotPossibleError when it is over.
         """
-        now = self._clock()
+        now, who = self._clock(), inert(who, LONGEST_NAME) or "somebody"
         async with self._store.transaction() as connection:
             incident = await self._incident(connection, ident)
             state = move(incident["state"], "acknowledge")
@@ -40,7 +43,7 @@ class Actions:
             if incident["state"] == "acknowledged":
                 await note(connection, ident, now, "acknowledged again", who, how)
                 return str(incident["acknowledged_by"])
-            change = {"state": state, "acknowledged_at": now, "acknowledged_by": who[:200], "next_at": None}
+            change = {"state": state, "acknowledged_at": now, "acknowledged_by": who, "next_at": None}
             await connection.execute(sa.update(INCIDENTS).where(INCIDENTS.c.id == ident).values(change))
             await note(connection, ident, now, "acknowledged", who, how)
             await withdraw(connection, incident, now)
@@ -51,12 +54,12 @@ class Actions:
 
     async def release(self, ident: str, who: str, to: str = "") -> None:
         """Give it back: the escalation begins anew. `to` is a hand-over: that person has it from now on, and no one is called."""
-        now = self._clock()
+        now, who, to = self._clock(), inert(who, LONGEST_NAME), inert(to, LONGEST_NAME)
         async with self._store.transaction() as connection:
             incident = await self._incident(connection, ident)
             if to:
                 move(incident["state"], "acknowledge")
-                change: dict[str, Any] = {"state": "acknowledged", "acknowledged_by": to[:200], "acknowledged_at": now, "next_at": None}
+                change: dict[str, Any] = {"state": "acknowledged", "acknowledged_by": to, "acknowledged_at": now, "next_at": None}
                 await note(connection, ident, now, "handed over", who, f"to {to}")
             else:
                 change = {

@@ -4,7 +4,7 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 MOST_ALERTS: Final = 20_000
 LONGEST_TEXT: Final = 4000
@@ -16,21 +16,31 @@ NEVER_ENDED: Final = 1.0
 """Alertmanager writes the year 1 for an alert that goes on."""
 
 
+LAST_MOMENT: Final = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+"""A later one, in its zone still of the year 9999, could not be shown as a date."""
+
+
 def _epoch(value: Any) -> float:
     moment = datetime.fromisoformat(str(value))
     if moment.year < 1971:
         return 0.0
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return min((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp(), LAST_MOMENT)
 
 
 def _texts(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
         raise ValueError("must be an object of texts")  # noqa: TRY004 - pydantic takes ValueError
-    return {str(key)[:LONGEST_LABEL]: str(text)[:LONGEST_TEXT] for key, text in value.items()}
+    return {_storable(key)[:LONGEST_LABEL]: _storable(text)[:LONGEST_TEXT] for key, text in value.items()}
+
+
+def _storable(value: Any) -> str:
+    """PostgreSQL can't store NUL in text. Refused, one such label would be sent again for ever, and hold back the alerts beside it."""
+    return str(value).replace("\0", "\ufffd")
 
 
 Moment = Annotated[float, BeforeValidator(_epoch)]
 Texts = Annotated[dict[str, str], BeforeValidator(_texts)]
+Storable = Annotated[str, AfterValidator(_storable)]
 
 
 class Alert(BaseModel):
@@ -41,8 +51,8 @@ class Alert(BaseModel):
     annotations: Texts = {}
     starts_at: Moment = Field(alias="startsAt")
     ends_at: Moment = Field(0.0, alias="endsAt")
-    url: str = Field("", alias="generatorURL", max_length=8000)
-    fingerprint: str = Field("", max_length=64)
+    url: Storable = Field("", alias="generatorURL", max_length=8000)
+    fingerprint: Storable = Field("", max_length=64)
 
     @property
     def identity(self) -> tuple[str, float]:

@@ -1,6 +1,5 @@
 """For machines: Alertmanager's webhook, incidents, who is on call, Slack's button."""
 
-import asyncio
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qs
 
@@ -16,6 +15,7 @@ from app.oncall.payload import Webhook
 from app.oncall.service import Service
 from app.oncall.watch import WATCHDOG
 from app.oncall.web.access import only_with_token, refuse, service_of, signed_by_slack
+from app.oncall.web.bodies import read_body
 
 LONGEST_BODY: Final = 32 * 1024 * 1024
 LONGEST_CALLBACK: Final = 256 * 1024
@@ -57,7 +57,7 @@ async def take_alerts(request: Request, service: ServiceDep) -> dict[str, int]:
         raise refuse("overload", "Too many webhooks at once. Send it again.", 503, {"Retry-After": "5"})
     _gate.under_way += 1
     try:
-        body = await _body(request, LONGEST_BODY)
+        body = await read_body(request, LONGEST_BODY)
         try:
             alerts = Webhook.model_validate_json(body).alerts
         except ValidationError as error:
@@ -118,7 +118,7 @@ async def read_duty(service: ServiceDep) -> list[dict[str, Any]]:
 @router.post("/slack/actions", include_in_schema=False)
 async def slack_action(request: Request, service: ServiceDep) -> Response:
     """The button under a message in Slack."""
-    body = await _body(request, LONGEST_CALLBACK)
+    body = await read_body(request, LONGEST_CALLBACK)
     headers = request.headers
     stamp, signature = headers.get("x-slack-request-timestamp", ""), headers.get("x-slack-signature", "")
     if not signed_by_slack(service.settings.slack_signing_secret, stamp, signature, body):
@@ -135,22 +135,6 @@ async def slack_action(request: Request, service: ServiceDep) -> Response:
     except (NotPossibleError, UnknownIncidentError) as error:
         text = str(error)
     return Response(orjson.dumps({"response_type": "ephemeral", "replace_original": False, "text": text}), media_type="application/json")
-
-
-async def _body(request: Request, longest: int) -> bytes:
-    """The body, as long as it is not too long and comes in time."""
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(20):
-            async for part in request.stream():
-                size += len(part)
-                if size > longest:
-                    raise HTTPException(413, "The body is too large.")
-                parts.append(part)
-    except TimeoutError:
-        raise HTTPException(408, "The body did not arrive in time.") from None
-    return b"".join(parts)
 
 
 router.include_router(_protected)

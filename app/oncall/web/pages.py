@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -15,6 +15,7 @@ from app.oncall.machine import NotPossibleError
 from app.oncall.messages import duration, inert, web_link, with_time
 from app.oncall.service import Service
 from app.oncall.web.access import COOKIE, SESSION_SECONDS, Doorkeeper, refuse, service_of
+from app.oncall.web.bodies import read_body
 from app.oncall.web.silences import LONGEST_HOURS, SilenceError, active_silences, silence
 
 LONGEST_FORM: Final = 16 * 1024
@@ -73,8 +74,12 @@ async def home(service: ServiceDep, who: PersonDep, all: bool = False) -> HTMLRe
 
 
 @router.get("/incidents/{ident}")
-async def incident_page(service: ServiceDep, who: PersonDep, ident: str, problem: str = "") -> HTMLResponse:
+async def incident_page(service: ServiceDep, who: PersonDep, ident: str) -> HTMLResponse:
     """One incident: what, since when, what to do, and everything that happened."""
+    return await _incident_page(service, who, ident)
+
+
+async def _incident_page(service: Service, who: str, ident: str, problem: str = "") -> HTMLResponse:
     found = await service.overview.incident(ident)
     if found is None:
         raise HTTPException(404, "There is no such incident.")
@@ -102,7 +107,7 @@ async def act(request: Request, service: ServiceDep, who: PersonDep, ident: str,
                 "An alert was silenced", event="oncall.silenced", alert_name=found["alertname"], incident_id=found["id"], reason=ident_of
             )
     except (NotPossibleError, UnknownIncidentError, SilenceError) as error:
-        return await incident_page(service, who, found["id"], str(error))
+        return await _incident_page(service, who, found["id"], str(error))
     return RedirectResponse(f"/incidents/{found['id']}", 303)
 
 
@@ -136,8 +141,12 @@ async def acknowledge(request: Request, service: ServiceDep) -> HTMLResponse:
 
 
 @router.get("/sign-in")
-async def sign_in_page(service: ServiceDep, problem: str = "") -> HTMLResponse:
+async def sign_in_page(service: ServiceDep) -> HTMLResponse:
     """Name and password."""
+    return _sign_in_page(service)
+
+
+def _sign_in_page(service: Service, problem: str = "") -> HTMLResponse:
     people = {name: person.name for name, person in service.policy.people.items()}
     return _page("sign_in.html", people=people, problem=problem)
 
@@ -151,7 +160,7 @@ async def sign_in(request: Request, service: ServiceDep, door: DoorkeeperDep) ->
     try:
         session = door.sign_in(who, form.get("password", ""))
     except HTTPException as error:
-        page = await sign_in_page(service, str(error.detail))
+        page = _sign_in_page(service, str(error.detail))
         page.status_code = error.status_code
         return page
     answer = RedirectResponse("/", 303)
@@ -170,14 +179,13 @@ async def sign_out(_: PersonDep) -> Response:
 
 def _same_site(request: Request) -> None:
     origin = request.headers.get("origin")
-    if request.method == "POST" and origin and urlsplit(origin).netloc != request.headers.get("host"):
+    # Compared as text: an origin is no more than scheme and host, and one that is no address at all must not break the parser.
+    if request.method == "POST" and origin and origin.partition("://")[2] != request.headers.get("host"):
         raise refuse("signature", "This form came from another page.", 403)
 
 
 async def _form(request: Request) -> dict[str, str]:
-    if int(request.headers.get("content-length") or 0) > LONGEST_FORM:
-        raise HTTPException(413, "The form is too large.")
-    parsed = parse_qs((await request.body())[:LONGEST_FORM].decode("utf-8", "replace"))
+    parsed = parse_qs((await read_body(request, LONGEST_FORM)).decode("utf-8", "replace"))
     return {name: values[0] for name, values in parsed.items()}
 
 

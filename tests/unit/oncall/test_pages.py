@@ -156,6 +156,54 @@ async def test_a_form_of_another_site_is_refused(site: tuple[Service, httpx.Asyn
     assert answer.status_code == 403
 
 
+@pytest.mark.parametrize("origin", ["null", "http://[", "https://evil.example", "x"])
+async def test_an_origin_of_any_form_is_refused_and_breaks_nothing(site: tuple[Service, httpx.AsyncClient], origin: str) -> None:
+    """Also one that is no address: 403 for whoever is not signed in, no 500 that strangers could make at will."""
+    _, http = site
+    answer = await http.post("/sign-in", content="who=x&password=wrong", headers={**FORM, "Origin": origin})
+    assert answer.status_code == 403
+    same = await http.post("/sign-in", content="who=x&password=wrong", headers={**FORM, "Origin": "http://backend.test"})
+    assert same.status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/acknowledge"])
+async def test_a_form_without_an_announced_length_is_bounded_too(site: tuple[Service, httpx.AsyncClient], path: str) -> None:
+    """Whoever has no session can't fill the memory with a body that never says how long it is."""
+    _, http = site
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(64):
+            yield b"a" * 1024
+
+    assert (await http.post(path, content=endless(), headers=FORM)).status_code == 413
+
+
+async def test_an_address_puts_no_words_on_a_page(site: tuple[Service, httpx.AsyncClient]) -> None:
+    """A link from elsewhere can't let our page say that the password has moved, or that somebody has the incident."""
+    _, http = site
+    ident = await open_incident(http)
+    assert "has moved" not in (await http.get("/sign-in?problem=It+has+moved")).text
+    await sign_in(http)
+    assert "has moved" not in (await http.get(f"/incidents/{ident}?problem=It+has+moved")).text
+
+
+@pytest.mark.req("ACC-09")
+async def test_an_alert_with_odd_texts_and_times_is_stored_and_shown(site: tuple[Service, httpx.AsyncClient]) -> None:
+    """NUL characters, which PostgreSQL refuses, and a start past the last date: else Alertmanager would send the message for ever."""
+    _, http = site
+    odd = webhook(alert("Odd\0Name", service="a\0b"))
+    odd["alerts"][0] |= {"startsAt": "9999-12-31T23:59:59-12:00", "fingerprint": "f\0", "generatorURL": "http://x/\0"}
+    assert (await http.post("/api/alerts", json=odd, headers=BEARER)).status_code == 202
+    (found,) = (await http.get("/api/incidents", headers=BEARER)).json()
+    assert (found["alertname"], found["service"]) == ("Odd\ufffdName", "a\ufffdb")
+    whole = (await http.get(f"/api/incidents/{found['id']}", headers=BEARER)).json()
+    assert "\0" not in whole["alerts"][0]["fingerprint"] + whole["alerts"][0]["url"]
+    await sign_in(http)
+    assert (await http.get(f"/incidents/{found['id']}")).status_code == 200
+    taken = await http.post(f"/api/incidents/{found['id']}/acknowledge", json={"who": "Ay\0şe\x1b[31m"}, headers=BEARER)
+    assert taken.json() == {"acknowledged_by": "Ay şe [31m"}
+
+
 async def test_a_forged_session_is_none(site: tuple[Service, httpx.AsyncClient]) -> None:
     """Another name under the same signature leads to the sign-in."""
     _, http = site
