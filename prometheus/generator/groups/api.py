@@ -97,7 +97,7 @@ sum by (service, env) (
 """,
             hold="0s",
             summary="The service answers 503.",
-            description="{{ $labels.service }} answered {{ $value | humanize }} requests with 503; the limit is "
+            description="{{ $labels.service }} answered {{ $value | printf `%.0f` }} requests with 503; the limit is "
             "<ALERT_UNAVAILABLE_RESPONSES>.",
             means="The service says itself that it cannot serve: a dependency is down, a pool is exhausted, or it is overloaded.",
             steps=(
@@ -158,7 +158,7 @@ max by (service, env) (
 """,
             hold="0s",
             summary="A service keeps restarting.",
-            description="{{ $labels.service }} started {{ $value | humanize }} times; the limit is <ALERT_CRASHES>.",
+            description="{{ $labels.service }} started {{ $value | printf `%.0f` }} times; the limit is <ALERT_CRASHES>.",
             means="Workers die and are started again. Requests in flight are lost each time; log records are not.",
             steps=(
                 "Last lines before each start: `event:app.started` in the logs, and the component's own log file.",

@@ -82,7 +82,7 @@ and on (service, env) max by (service, env) (shipper_backlog_bytes) > 0
             hold="0s",
             keep="15m",
             summary="Log records were lost.",
-            description="{{ $labels.service }} dropped {{ $value | humanize }} records: {{ $labels.reason }}.",
+            description="{{ $labels.service }} dropped {{ $value | printf `%.0f` }} records: {{ $labels.reason }}.",
             means="Records are gone for good: the spool was full, could not be written, or a record could not be encoded.",
             steps=(
                 "`spool_full`: shipping has been stuck for long; solve that, then raise `SPOOL_MAX_BYTES` if the outage was normal.",
@@ -98,7 +98,7 @@ and on (service, env) max by (service, env) (shipper_backlog_bytes) > 0
             hold="0s",
             keep="15m",
             summary="Tracked events were lost.",
-            description="{{ $labels.service }} lost {{ $value | humanize }} events for {{ $labels.store }}: {{ $labels.reason }}.",
+            description="{{ $labels.service }} lost {{ $value | printf `%.0f` }} events for {{ $labels.store }}: {{ $labels.reason }}.",
             means="Counts of what users do are too low for that time. Users notice nothing.",
             steps=(
                 "`queue_full`: the store has been away for long; solve that, then raise `ANALYTICS_QUEUE_EVENTS` if the outage was normal.",
@@ -133,7 +133,7 @@ and on (service, env) max by (service, env) (
             hold="0s",
             keep="15m",
             summary="Log records went to the dead-letter index.",
-            description="Elasticsearch refused {{ $value | humanize }} records: {{ $labels.reason }}.",
+            description="Elasticsearch refused {{ $value | printf `%.0f` }} records: {{ $labels.reason }}.",
             means="Single records do not fit the mapping or are too large. They are kept with the reason; the others are delivered.",
             steps=(
                 "Read the reasons: index `dead-*` in Grafana, Explore.",
@@ -149,7 +149,7 @@ and on (service, env) max by (service, env) (
             hold="0s",
             keep="15m",
             summary="The spool has bytes that are no records.",
-            description="{{ $value | humanize }} pieces of the spool could not be read and were skipped.",
+            description="{{ $value | printf `%.0f` }} pieces of the spool could not be read and were skipped.",
             means="Something else touched the files, or the disk is failing. A torn last line after a crash is normal and not meant here.",
             steps=(
                 "`event:shipper.corrupt` names the segment and the position.",
@@ -193,7 +193,7 @@ and on (service, env) max by (service, env) (
             "sum by (service, env, signal) (increase(telemetry_dropped_total[<15m>])) > 0",
             hold="15m",
             summary="Spans or error events are lost.",
-            description="{{ $labels.service }} could not send {{ $value | humanize }} items of the signal {{ $labels.signal }}.",
+            description="{{ $labels.service }} could not send {{ $value | printf `%.0f` }} items of the signal {{ $labels.signal }}.",
             means="Jaeger or the error tracker is unreachable or slow. Requests are not affected.",
             steps=("Is Jaeger up (`make status`)? Does the DSN still work?",),
             look="rate(telemetry_dropped_total[<5m>])",

@@ -78,7 +78,7 @@ avg by (job, service, env, instance) (avg_over_time(up{{job!="shipper"}}[<10m>])
             "sum by (service, env) (increase(prometheus_rule_evaluation_failures_total[<5m>])) > 0",
             hold="15m",
             summary="Alert rules cannot be evaluated.",
-            description="{{ $value | humanize }} evaluations of rules failed.",
+            description="{{ $value | printf `%.0f` }} evaluations of rules failed.",
             means="Alerts whose rule fails are silent.",
             steps=(
                 "Prometheus, Status, Rules shows the error per rule.",

@@ -13,7 +13,8 @@ SECURITY: Final = Group(
             'sum by (service, env) (increase(auth_token_errors_total{reason!="missing"}[<5m>])) > <ALERT_TOKEN_ERRORS>',
             hold="0s",
             summary="Many requests have a token that is expired or wrong.",
-            description="{{ $labels.service }} refused {{ $value | humanize }} tokens in a short time; the limit is <ALERT_TOKEN_ERRORS>.",
+            description="{{ $labels.service }} refused {{ $value | printf `%.0f` }} tokens in a short time; the limit is "
+            "<ALERT_TOKEN_ERRORS>.",
             means="Either clients don't renew their tokens any more, or somebody tries tokens out. Requests without a token don't count.",
             steps=(
                 "Which kind? The panel shows them by `reason`.",
@@ -30,7 +31,7 @@ SECURITY: Final = Group(
             'sum by (service, env) (increase(logins_total{outcome!="success"}[<5m>])) > <ALERT_FAILED_LOGINS>',
             hold="0s",
             summary="Many logins fail.",
-            description="{{ $value | humanize }} logins at {{ $labels.service }} failed in a short time; the limit is "
+            description="{{ $value | printf `%.0f` }} logins at {{ $labels.service }} failed in a short time; the limit is "
             "<ALERT_FAILED_LOGINS>.",
             means="Somebody guesses passwords, or a client has a wrong one and doesn't stop. Metrics know no users; the logs do.",
             steps=(

@@ -140,7 +140,7 @@ max by (service, env) (max_over_time(probe_success{{job="blackbox-http", service
             'sum by (service, env) (increase(elasticsearch_thread_pool_rejected_count{type="write"}[<10m>])) > 0',
             hold="10m",
             summary="Elasticsearch refuses writes for lack of capacity.",
-            description="{{ $value | humanize }} bulk requests were refused with 429.",
+            description="{{ $value | printf `%.0f` }} bulk requests were refused with 429.",
             means="More is written than the node can take. The shipper tries again, so nothing is lost, only late.",
             steps=("Heap and CPU of Elasticsearch; are merges or a large search running?", "Lower `SHIPPER_BATCH_DOCS`, or add a node."),
             look='rate(elasticsearch_thread_pool_rejected_count{type="write"}[<5m>])',
