@@ -62,9 +62,9 @@ class Registration(BaseModel):
 
 
 class Credentials(BaseModel):
-    """What somebody signs in with. Any text is taken: what can't be right is wrong like any other guess."""
+    """What somebody signs in with. Any text that can be stored is taken: what can't be right is wrong like any other guess."""
 
-    username: str = Field(max_length=EMAIL_CHARS, examples=["ayse"])
+    username: Annotated[str, AfterValidator(_without_nul)] = Field(max_length=EMAIL_CHARS, examples=["ayse"])
     password: Secret = Field(max_length=LONGEST_PASSWORD, examples=["correct horse battery staple"])
 
 

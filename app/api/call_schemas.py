@@ -3,9 +3,9 @@
 from typing import Annotated, Final
 
 from fastapi import Header, Path
-from pydantic import Base64Bytes, BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, Base64Bytes, BaseModel, Field, StringConstraints
 
-from app.core.correlation import VALID_CALL_SID
+from app.core.correlation import VALID_CALL_SID, is_valid_call_sid
 from app.core.telemetry.metrics import TaskName
 
 LONGEST_SPEECH: Final = 1000
@@ -14,8 +14,18 @@ _PATTERN: Final = f"^{VALID_CALL_SID.pattern}$"
 _ABOUT: Final = "Id of the call, on every record and span of it."
 _EXAMPLE: Final = "CA5f0c1d2e3b4a59687766554433221100"
 
+
+def _no_secret(value: str | None) -> str | None:
+    """Every record of the call would have it."""
+    if value is not None and not is_valid_call_sid(value):
+        raise ValueError("must not have the form of a key, a token, a card number or an IP address")
+    return value
+
+
 GivenCallSid = Annotated[
-    str | None, Header(alias="X-Call-SID", pattern=_PATTERN, description="Id that the caller's system gave. It may stand in the body too.")
+    str | None,
+    Header(alias="X-Call-SID", pattern=_PATTERN, description="Id that the caller's system gave. It may stand in the body too."),
+    AfterValidator(_no_secret),
 ]
 CallSid = Annotated[str, Path(pattern=_PATTERN, description=_ABOUT, examples=[_EXAMPLE])]
 
@@ -23,7 +33,7 @@ CallSid = Annotated[str, Path(pattern=_PATTERN, description=_ABOUT, examples=[_E
 class CallWanted(BaseModel):
     """A call to begin."""
 
-    call_sid: Annotated[str, StringConstraints(pattern=_PATTERN)] | None = Field(
+    call_sid: Annotated[str, StringConstraints(pattern=_PATTERN), AfterValidator(_no_secret)] | None = Field(
         None, description="Id that the caller's system gave; without one it is made.", examples=[_EXAMPLE]
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.core.context import new_id
+from app.core.masking import is_secret_shaped
 
 LONGEST_ID: Final = 128
 VALID_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
@@ -56,7 +57,7 @@ def call_sid_of(path: str, header: bytes | None) -> str | None:
     if named:
         return named[1]
     given = header.decode("latin-1") if header else ""
-    return given if VALID_CALL_SID.fullmatch(given) else None
+    return given if is_valid_call_sid(given) else None
 
 
 def _choose(found: list[tuple[int, bytes, bytes]]) -> Correlation:
@@ -67,7 +68,7 @@ def _choose(found: list[tuple[int, bytes, bytes]]) -> Correlation:
     for _, name, value in sorted(found, key=lambda item: item[0]):
         if name == EVENT_HEADER:
             result.echo_event_id = True
-        if VALID_ID.fullmatch(value) is None or len(values[name]) > 1:
+        if not is_valid_id(value.decode("latin-1")) or len(values[name]) > 1:
             result.rejected = result.rejected or name.decode("latin-1")
         elif not result.request_id:
             result.request_id = value.decode("ascii")
@@ -79,8 +80,13 @@ def _choose(found: list[tuple[int, bytes, bytes]]) -> Correlation:
 
 
 def is_valid_id(text: str) -> bool:
-    """Whether a text may be used as an id, logged and echoed."""
-    return text.isascii() and VALID_ID.fullmatch(text.encode("ascii")) is not None
+    """Whether a text may be used as an id, logged and echoed: it has the alphabet of one, and is no secret in that alphabet."""
+    return text.isascii() and VALID_ID.fullmatch(text.encode("ascii")) is not None and not is_secret_shaped(text)
+
+
+def is_valid_call_sid(text: str) -> bool:
+    """The same for the id of a call."""
+    return VALID_CALL_SID.fullmatch(text) is not None and not is_secret_shaped(text)
 
 
 def echo_headers(correlation: Correlation) -> list[tuple[bytes, bytes]]:

@@ -44,6 +44,9 @@ _EMAIL: Final = re.compile(r"[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9\-]{1,63}(?:\.[A-
 _CARD: Final = re.compile(r"(?<![\w.])\d(?:[ -]?\d){12,18}(?![\w])")
 _IPV4: Final = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\w)")
 _IPV6: Final = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:.])")
+_CARD_AS_ID: Final = re.compile(r"3[47]\d{2}[._-]?\d{6}[._-]?\d{5}|[456]\d{3}(?:[._-]?\d{4}){3}")
+"""The usual cards in their usual groups. An id of digits alone may pass the check digit's test by chance, so it needs more than that."""
+
 _PRIVATE_KEY: Final = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 
 _TRIGGERS: Final = (
@@ -110,6 +113,15 @@ def mask_text(text: str) -> str:
     return _IPV6.sub(_hide_address, text)
 
 
+def is_secret_shaped(ident: str) -> bool:
+    """Whether an id from outside is a key, a token, a card number or somebody's IP address that came under the wrong name."""
+    if _KEYS.search(ident) or _JWT.search(ident):
+        return True
+    if _CARD_AS_ID.fullmatch(ident):
+        return passes_luhn(re.sub(r"\D", "", ident))
+    return _IPV4.fullmatch(ident) is not None and _hide_address_text(ident) != ident
+
+
 def mask_value(value: Any, *, depth: int = 8) -> Any:
     """A copy of a JSON-like structure with all its texts masked, and values of sensitive keys hidden."""
     if isinstance(value, str):
@@ -172,11 +184,15 @@ def _mask_number(value: int) -> Any:
 
 
 def _hide_address(match: re.Match[str]) -> str:
+    return _hide_address_text(match.group(0))
+
+
+def _hide_address_text(text: str) -> str:
     try:
-        address = ipaddress.ip_address(match.group(0))
+        address = ipaddress.ip_address(text)
     except ValueError:
-        return match.group(0)
-    return truncate_address(match.group(0)) if address.is_global else match.group(0)
+        return text
+    return truncate_address(text) if address.is_global else text
 
 
 def passes_luhn(digits: str) -> bool:

@@ -28,7 +28,7 @@ log = get_logger(__name__)
 class SuggestionsWanted(BaseModel):
     """What the suggestions are for."""
 
-    user_id: str = Field(min_length=1, max_length=64, examples=["42"])
+    user_id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$", description="It is logged, so never an e-mail address.", examples=["42"])
     topic: str = Field(min_length=1, max_length=200, examples=["dinner"])
     count: int = Field(3, ge=1, le=len(PATTERNS))
 

@@ -65,6 +65,12 @@ async def test_who_registers_can_sign_in_and_use_the_token(backend: Backend) -> 
     assert refused.headers["WWW-Authenticate"] == "Bearer"
 
 
+async def test_a_name_that_no_database_can_hold_is_a_400(backend: Backend) -> None:
+    """PostgreSQL refuses NUL: whoever has no account could make a 500 with it, and the alerts that follow."""
+    answer = await login(backend, "ay\0se")
+    assert (answer.status_code, [error["parameter"] for error in answer.json()["errors"]]) == (400, ["body.username"])
+
+
 async def test_a_name_is_taken_once_whatever_its_case(backend: Backend) -> None:
     """409 for the second, also when both come at once; nothing above INFO is logged about it."""
     answers = await asyncio.gather(

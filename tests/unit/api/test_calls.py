@@ -91,6 +91,8 @@ async def test_the_id_is_given_or_made(backend: Backend, body: Any, header: str 
     ("path", "body", "header"),
     [
         ("", {"call_sid": "a b"}, None),
+        ("", {"call_sid": "4111111111111111"}, None),
+        ("", None, "sk_live_abcdefgh12345678"),
         ("", {"call_sid": ""}, None),
         ("", {"call_sid": "x" * 65}, None),
         ("", {"call_sid": "CA\n"}, None),

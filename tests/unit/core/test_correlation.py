@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.context import new_id
-from app.core.correlation import VALID_ID, Correlator
+from app.core.correlation import VALID_ID, Correlator, call_sid_of, is_valid_id
 
 HEADERS = ["X-Event-ID", "X-Request-ID", "X-Correlation-ID"]
 read = Correlator(HEADERS).read
@@ -39,6 +39,26 @@ def test_an_unusable_id_is_replaced_and_named(value: bytes) -> None:
     assert found.request_id.encode() != value
     assert VALID_ID.fullmatch(found.request_id.encode())
     assert found.client_request_id is None
+
+
+@pytest.mark.req("COR-08")
+@pytest.mark.parametrize(
+    "value",
+    ["sk_live_abcdefgh12345678", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2ln", "4111111111111111", "4111-1111-1111-1111", "8.8.8.8"],
+)
+def test_a_secret_is_no_id(value: str) -> None:
+    """A client that puts its key or a card into the header doesn't get it into every record: as id, second id, or id of a call."""
+    found = read([(b"x-event-id", value.encode()), (b"x-request-id", b"good")])
+    assert (found.request_id, found.client_request_id, found.rejected) == ("good", None, "x-event-id")
+    assert not is_valid_id(value)
+    assert call_sid_of("/feed", value.encode()) is None
+
+
+@pytest.mark.parametrize("value", ["1795331628172135", "4111111111111112", "20261122071306", "1.2.3", "10.0.0.1", "sku-1234567"])
+def test_an_id_that_only_looks_a_little_like_a_secret_is_kept(value: str) -> None:
+    """Times, counters, versions and private addresses are ids."""
+    assert read([(b"x-event-id", value.encode())]).request_id == value
+    assert call_sid_of("/feed", value.encode()) == value
 
 
 @pytest.mark.req("COR-08")

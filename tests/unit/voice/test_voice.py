@@ -34,6 +34,12 @@ async def test_as_many_suggestions_as_asked_for(voice: httpx.AsyncClient) -> Non
     assert all("chess" in suggestion for suggestion in suggestions)
 
 
+async def test_a_user_is_no_address(voice: httpx.AsyncClient, tmp_path: Path) -> None:
+    """The user id stands in every record, so what can't be one is refused here too, and is in none."""
+    assert (await voice.post("/suggest", json={**WANTED, "user_id": "somebody@example.org"})).status_code == 400
+    assert "somebody" not in str(spooled(tmp_path / "spool"))
+
+
 @pytest.mark.req("COR-15", "TRC-03", "LOG-29")
 async def test_id_and_trace_of_the_caller_are_kept(voice: httpx.AsyncClient, tmp_path: Path) -> None:
     """Its records carry the caller's request id and trace id, under its own service name; the topic is in none."""
