@@ -5,7 +5,7 @@ from typing import Final
 from prometheus.generator.model import SINCE_START, Alert, Group
 
 _DEPENDENCY_STEPS: Final = (
-    '`curl -s 127.0.0.1:8000/health/ -H "Authorization: Bearer $METRICS_TOKEN"` gives the error text.',
+    '`curl -s 127.0.0.1:8000/health/ -H "Authorization: Bearer $(nobet token)"` gives the error text.',
     "Is the component running (`make status`)? PostgresDown, RedisDown or ElasticsearchDown say so too.",
     "It runs, but the app cannot reach it: address or password in `.env`, connection limit, network.",
     "The app recovers by itself when it is back.",
