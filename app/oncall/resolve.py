@@ -52,10 +52,20 @@ async def withdraw(connection: AsyncConnection, incident: Row, now: float) -> No
 
 
 async def announce(connection: AsyncConnection, store: Store, incident: Row, kind: str, now: float, but: str = "") -> None:
-    """A message to every contact that was paged in this episode, each once; `but` is a person who knows already."""
+    """A message to every contact that was paged, each once; `but` is a person who knows already.
+
+    An acknowledgement is about this episode. The end is about all since the last end: whoever was paged before the incident
+    was given back or got worse is still waiting to hear of it.
+    """
+    since = incident["episode"]
+    if kind == RESOLVED:
+        ends = sa.select(sa.func.max(NOTIFICATIONS.c.episode)).where(
+            NOTIFICATIONS.c.incident_id == incident["id"], NOTIFICATIONS.c.kind == RESOLVED
+        )
+        since = ((await connection.execute(ends)).scalar_one() or 0) + 1
     paged = sa.select(NOTIFICATIONS.c.contact, NOTIFICATIONS.c.person).where(
         NOTIFICATIONS.c.incident_id == incident["id"],
-        NOTIFICATIONS.c.episode == incident["episode"],
+        NOTIFICATIONS.c.episode >= since,
         NOTIFICATIONS.c.kind == PAGE,
         NOTIFICATIONS.c.state.in_(("sent", "pending")),
     )

@@ -241,3 +241,27 @@ async def test_the_overview_hides_addresses(duty: Duty) -> None:
     assert "example.com/ayse" not in shown
     assert "ayse@" not in shown
     assert isinstance(duty.actions, Actions)
+
+
+@pytest.mark.parametrize("how", ["given back", "worse"])
+async def test_who_was_paged_before_a_new_episode_hears_the_end(duty: Duty, how: str) -> None:
+    """Given back, or got worse, and over before the next page goes out: whoever was paged first is not left waiting; told once."""
+    await duty.take(alert(severity="warning" if how == "worse" else "critical"))
+    await duty.tick()
+    paged = {channel: len(taken.messages) for channel, taken in duty.channels.items() if taken.messages}
+    assert paged
+    if how == "worse":
+        await duty.take(alert(severity="critical", instance="b"))
+        await duty.take(alert(severity="critical", instance="b", firing=False))
+        await duty.take(alert(severity="warning", firing=False))
+    else:
+        ident = (await duty.only())["id"]
+        await duty.actions.acknowledge(ident, "can", "page")
+        await duty.actions.release(ident, "can")
+        await duty.take(alert(firing=False))
+    for _ in range(3):
+        await duty.tick(300)
+    assert (await duty.only())["state"] == "resolved"
+    ends = [message for message in (await duty.only())["messages"] if message["kind"] == "resolved"]
+    assert ends
+    assert len({message["channel"] for message in ends}) == len(ends) == len(paged)
