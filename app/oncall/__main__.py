@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -103,7 +104,7 @@ def _list(settings: Settings, options: argparse.Namespace) -> list[str]:
 
 
 def _acknowledge(settings: Settings, options: argparse.Namespace) -> list[str]:
-    holder = _ask(settings, "POST", f"/api/incidents/{options.ident}/acknowledge", {"who": options.who})["acknowledged_by"]
+    holder = _ask(settings, "POST", f"/api/incidents/{quote(options.ident, safe='')}/acknowledge", {"who": options.who})["acknowledged_by"]
     return ["You have it. Nobody else is called." if holder == options.who else f"{inert(holder)} has it already."]
 
 
