@@ -32,6 +32,7 @@ class Unit:
     status: int | None = None
     close_code: int | None = None
     record: dict[str, Any] | None = None
+    trace_id: str = ""
 
     @property
     def seconds(self) -> float:
@@ -80,6 +81,7 @@ def entries(units: Sequence[Unit]) -> list[Unit]:
 def _contains(outer: Unit, inner: Unit) -> bool:
     return (
         outer.service != inner.service
+        and outer.trace_id == inner.trace_id
         and outer.seconds > inner.seconds
         and outer.start - _CLOCK_SECONDS <= inner.start
         and inner.end <= outer.end + _CLOCK_SECONDS
@@ -103,6 +105,7 @@ def _unit(end: dict[str, Any] | None, start: dict[str, Any] | None, last: float)
         status=_whole(record.get("status_code")) if end else None,
         close_code=_whole(record.get("close_code")) if end else None,
         record=end,
+        trace_id=str(record.get("trace_id") or ""),
     )
 
 

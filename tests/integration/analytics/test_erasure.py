@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from app.core.spool import SpoolWriter
-from tests.support.processes import CHECKOUT, bare_environment
+from tests.support.processes import bare_environment
 from tests.support.tracked import KEY, make_event
 from tests.support.tracking import Tracking
 from tests.support.waiting import wait_until
@@ -34,7 +34,8 @@ def _erase(tracking: Tracking, *arguments: str, **variables: str) -> subprocess.
         | variables
     )
     command = [sys.executable, "-m", "app.erasure", *arguments]
-    return subprocess.run(command, cwd=CHECKOUT, env=env, capture_output=True, text=True, check=False, timeout=120)
+    # Not in the checkout, whose own .env would give it a key.
+    return subprocess.run(command, cwd=tracking.shipping.spool, env=env, capture_output=True, text=True, check=False, timeout=120)
 
 
 def _log(tracking: Tracking, user_id: str, count: int) -> None:

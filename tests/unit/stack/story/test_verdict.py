@@ -75,6 +75,14 @@ def test_the_request_of_another_service_inside_is_no_second_request() -> None:
     assert [unit.service for unit in entries(units_of(sorted([*outer, *inner], key=lambda item: str(item["timestamp"]))))] == ["app"]
 
 
+def test_a_quick_request_right_after_another_services_is_one_of_its_own() -> None:
+    """The end of a call comes within the clocks' tolerance of its last stage, but in a trace of its own."""
+    stage = request("abc123", seconds=0.4, service="voice", trace_id="a" * 32)
+    end = request("abc123", begin=0.41, seconds=0.01, span="s2", trace_id="b" * 32)
+    records = sorted([*stage, *end], key=lambda item: str(item["timestamp"]))
+    assert [unit.service for unit in entries(units_of(records))] == ["voice", "app"]
+
+
 @pytest.mark.req("COR-11")
 def test_a_flow_of_calls_is_told_as_such() -> None:
     """Three calls under one id: how many, how they ended, and the worst of them."""
