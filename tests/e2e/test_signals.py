@@ -109,14 +109,14 @@ def nobet(world: RunningStack, *arguments: str) -> subprocess.CompletedProcess[s
 
 @pytest.mark.req("COR-16", "COR-07", "LOG-24")
 def test_the_story_command_prints_records_and_trace(world: RunningStack, app: httpx.Client) -> None:
-    """`nobet story abc123` seconds after the request: its records from Elasticsearch and its trace, for people and for scripts."""
-    app.get("/feed", headers={"X-Event-ID": "abc123"})
-    printed = nobet(world, "story", "abc123")
+    """`nobet story tale7` seconds after the request: its records from Elasticsearch and its trace, for people and for scripts."""
+    app.get("/feed", headers={"X-Event-ID": "tale7"})
+    printed = nobet(world, "story", "tale7")
     assert printed.returncode == 0, printed.stderr
-    for expected in ("abc123", "http.request.completed", "feed.load", "db.query"):
+    for expected in ("tale7", "http.request.completed", "feed.load", "db.query"):
         assert expected in printed.stdout
-    told = json.loads(nobet(world, "story", "abc123", "--json").stdout)
-    assert {record["request_id"] for record in told["records"]} == {"abc123"}
+    told = json.loads(nobet(world, "story", "tale7", "--json").stdout)
+    assert {record["request_id"] for record in told["records"]} == {"tale7"}
 
 
 def test_the_story_of_an_unknown_id_says_so(world: RunningStack) -> None:
