@@ -96,7 +96,7 @@ def test_each_scenario_plays_and_leaves_everything_as_it_was(world: RunningStack
     if name == "database-trouble":
         post = {"title": "After the lock", "body": "Free again."}
         assert app.post("/posts", json=post, headers=new_user(app, "lock").headers).status_code == 201
-    ids = re.findall(r"nobet story (\S+)", output)
+    ids = re.findall(r"^ *nobet story (\S+)", output, re.MULTILINE)
     assert ids
 
     def known(ident: str) -> bool:

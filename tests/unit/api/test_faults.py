@@ -9,7 +9,7 @@ from tests.support.backend import Backend, running_backend
 pytestmark = pytest.mark.anyio
 
 TOKEN = "0123456789abcdef0123456789"
-OUTSIDE = {"environment": "production", "metrics_token": TOKEN, "log_level": "INFO"}
+OUTSIDE = {"environment": "production", "metrics_token": TOKEN, "jwt_secret": TOKEN * 2, "log_level": "INFO"}
 
 
 @pytest.mark.req("ERR-01", "ERR-02", "HTM-03", "HTM-04", "LOG-23", "J-09")
