@@ -223,7 +223,7 @@ def test_set_up_again_changes_nothing_and_shards_can_be_set(shipped: Shipping, c
     assert setup.run(settings()) == 0
     assert capsys.readouterr().out.count("unchanged") == 3
     assert setup.run(settings(elasticsearch_shards=2)) == 0
-    assert capsys.readouterr().out.count("replaced") == 2
+    assert capsys.readouterr().out.count("replaced") == 3
     index = f"{shipped.prefix}-2026.01.01"
     shipped.admin.indices.create(index=index)
     found = shipped.admin.indices.get_settings(index=index).body[index]["settings"]["index"]["number_of_shards"]
