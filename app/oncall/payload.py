@@ -12,9 +12,6 @@ LONGEST_LABEL: Final = 200
 GROUP_LABELS: Final = ("alertname", "service", "env")
 """Alerts that agree in these are one incident: the grouping of alertmanager.yml."""
 
-NEVER_ENDED: Final = 1.0
-"""Alertmanager writes the year 1 for an alert that goes on."""
-
 
 LAST_MOMENT: Final = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 """A later one, in its zone still of the year 9999, could not be shown as a date."""

@@ -55,7 +55,7 @@ class Watch:
         async with self._store.transaction() as connection:
             found = await rows(connection, sa.select(BEATS.c.name, BEATS.c.at))
         beats = {row["name"]: row["at"] for row in found}
-        age = now - max(beats.get(WATCHDOG, 0.0), 0.0 if WATCHDOG in beats else self._started)
+        age = now - beats.get(WATCHDOG, self._started)
         metrics.gauge("oncall_watchdog_age_seconds").set(age)
         limit = self._settings.oncall_watchdog_seconds
         if not limit:

@@ -5,15 +5,12 @@ import smtplib
 import ssl
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
-from functools import lru_cache
-from pathlib import Path
 from typing import Final
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.core.config import Settings
 from app.oncall.channels.sender import RefusedError, TryAgainError
 from app.oncall.messages import Message, lines_of
+from app.oncall.templating import TEMPLATES
 
 TIMEOUT_SECONDS: Final = 10.0
 _PERMANENT: Final = 500
@@ -64,14 +61,8 @@ def mail_for(address: str, message: Message, settings: Settings) -> EmailMessage
     mail["References"] = f"<{message.dedup}@{domain}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(message.text)
-    mail.add_alternative(_templates().get_template("mail.html").render(message=message, lines_of=lines_of), subtype="html")
+    mail.add_alternative(TEMPLATES.get_template("mail.html").render(message=message, lines_of=lines_of), subtype="html")
     return mail
-
-
-@lru_cache(maxsize=1)
-def _templates() -> Environment:
-    folder = Path(__file__).parent.parent / "templates"
-    return Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
 def _failure(what: str, code: int) -> Exception:

@@ -1,19 +1,18 @@
 """For people: open incidents, one incident, the acknowledge link, sign-in. Plain HTML that a phone at three in the morning can show."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.core.logger import get_logger
 from app.oncall.actions import UnknownIncidentError
 from app.oncall.machine import NotPossibleError
 from app.oncall.messages import duration, inert, web_link, with_time
 from app.oncall.service import Service
+from app.oncall.templating import TEMPLATES
 from app.oncall.web.access import COOKIE, SESSION_SECONDS, Doorkeeper, refuse, service_of
 from app.oncall.web.bodies import read_body
 from app.oncall.web.silences import LONGEST_HOURS, SilenceError, active_silences, silence
@@ -201,7 +200,6 @@ def _for_people(incident: dict[str, Any]) -> dict[str, Any]:
     notes, opened, ended = incident["annotations"], incident["opened_at"], incident["resolved_at"]
     return {
         **incident,
-        "short": incident["id"][:8],
         "summary": inert(notes.get("summary", ""), 300),
         "description": inert(notes.get("description", "")),
         "runbook": web_link(notes.get("runbook_url", "")),
@@ -220,14 +218,7 @@ def _moment(seconds: float | None) -> str:
 
 
 def _page(name: str, **values: Any) -> HTMLResponse:
-    return HTMLResponse(_TEMPLATES.get_template(name).render(**values), headers=SAFE_HEADERS)
+    return HTMLResponse(TEMPLATES.get_template(name).render(**values), headers=SAFE_HEADERS)
 
 
-_TEMPLATES: Final = Environment(
-    loader=FileSystemLoader(Path(__file__).parent.parent / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_TEMPLATES.filters |= {"moment": _moment, "inert": inert, "duration": duration}
+TEMPLATES.filters |= {"moment": _moment, "inert": inert, "duration": duration}
