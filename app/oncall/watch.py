@@ -26,7 +26,7 @@ PROMETHEUS_SECONDS: Final = 3.0
 SETTLE_SECONDS: Final = 600.0
 """So long Prometheus must have been watching again before what went out of sight counts as over: rules need time to fire again."""
 
-RUNBOOK: Final = "https://github.com/nobet-stack/nobet/blob/main/docs/runbook.md#watchdogmissing"
+RUNBOOK: Final = "https://github.com/nobet-stack/nobet/blob/main/docs/runbook.md#watchdog"
 
 log = get_logger(__name__)
 
