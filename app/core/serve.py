@@ -94,8 +94,10 @@ def _run(options: argparse.Namespace, settings: Settings, workers: int) -> None:
 
     from app.core.log_setup import setup_logging
     from app.core.system_metrics import PARENT_VARIABLE
+    from app.core.workers import watch_closely
 
     if workers > 1:
+        watch_closely()
         os.environ[PARENT_VARIABLE] = str(os.getpid())
         setup_logging(settings, options.service)
     uvicorn.run(

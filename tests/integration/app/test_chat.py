@@ -122,6 +122,13 @@ def test_the_gauge_is_true_after_each_kill_of_a_worker(start: StartService) -> N
 
     async def work() -> None:
         open_ones: list[ChatClient] = []
+        try:
+            await _kill_by_kill(open_ones)
+        finally:
+            for client in open_ones:
+                await client.close()
+
+    async def _kill_by_kill(open_ones: list[ChatClient]) -> None:
         for turn in range(KILLS):
             workers = await _workers(service)
             while len(open_ones) < 10:
@@ -132,12 +139,10 @@ def test_the_gauge_is_true_after_each_kill_of_a_worker(start: StartService) -> N
             os.kill(victim, signal.SIGKILL)
             await asyncio.to_thread(wait_until, "the victim being gone", partial(_is_gone, victim), 15)
             lost = [client for client in open_ones if await _lost(client)]
-            open_ones = [client for client in open_ones if client not in lost]
             for client in lost:
+                open_ones.remove(client)
                 await client.close()
             await asyncio.to_thread(gauge_becomes, service, len(open_ones))
-        for client in open_ones:
-            await client.close()
 
     asyncio.run(work())
     gauge_becomes(service, 0)

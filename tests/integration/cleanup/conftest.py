@@ -8,19 +8,9 @@ import pytest
 
 from app.core.log_setup import shutdown_logging
 from tests.support.retention import Retention
-from tests.support.stack import RunningStack, stack
-
-__all__ = ["stack"]
+from tests.support.stack import RunningStack
 
 MakeRetention = Callable[..., Retention]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder needs servers."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.integration)
 
 
 @pytest.fixture

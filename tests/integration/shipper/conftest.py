@@ -6,17 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.shipping import Shipping
-from tests.support.stack import RunningStack, stack
-
-__all__ = ["stack"]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder needs servers."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.integration)
+from tests.support.stack import RunningStack
 
 
 @pytest.fixture

@@ -6,9 +6,11 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from app.core.config import load_settings
@@ -87,3 +89,30 @@ def test_a_wrong_setting_is_one_sentence(tmp_path: Path, wrong: str, settings: d
 def test_a_worker_has_time_to_start_on_a_busy_machine() -> None:
     """Uvicorn is told our patience: with its own 5 s no worker would start where imports take longer."""
     assert server_options(load_settings(_env_file=None))["timeout_worker_healthcheck"] == PATIENCE_SECONDS
+
+
+@pytest.mark.req("PRF-10", "WSC-02")
+def test_a_worker_killed_while_it_is_asked_for_a_sign_of_life_is_replaced_at_once(tmp_path: Path) -> None:
+    """It was asked and can't answer any more; the parent sees its end instead of waiting out its patience."""
+    port = free_port()
+    process = start(tmp_path, port, 2)
+    try:
+        wait_until("two workers", lambda: "process_workers 2.0" in httpx.get(f"http://127.0.0.1:{port}/metrics").text, 60)
+        victim, _ = workers_of(process.pid)
+        os.kill(victim, signal.SIGSTOP)
+        time.sleep(2)  # the parent asks twice a second
+        os.kill(victim, signal.SIGKILL)
+        wait_until(
+            "another in its place",
+            lambda: len(workers_of(process.pid)) == 2 and victim not in workers_of(process.pid),
+            PATIENCE_SECONDS / 3,
+        )
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+
+
+def workers_of(parent: int) -> list[int]:
+    """The process ids of the workers that live."""
+    children = psutil.Process(parent).children()
+    return [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
