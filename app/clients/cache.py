@@ -5,14 +5,10 @@ version is of no use. A write raises the version after its commit, so a reader
 that was under way with the older posts leaves them under the older version.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
-from redis.exceptions import RedisError
-
-from app.clients.circuit import CircuitBreaker, CircuitOpenError
+from app.clients.bounded import BoundedCalls
 from app.clients.redis import RedisClient
 from app.core import metrics
 from app.core.config import Settings
@@ -24,7 +20,6 @@ LIMIT_SECONDS: Final = 0.25
 VERSION_KEY: Final = "nobet:feed:version"
 
 log = get_logger(__name__)
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +36,7 @@ class FeedCache:
     def __init__(self, redis: RedisClient | None, settings: Settings) -> None:
         self._redis: Final = redis if settings.feed_cache_seconds else None
         self._milliseconds: Final = int(settings.feed_cache_seconds * 1000)
-        self._circuit: Final = CircuitBreaker("cache", settings.circuit_failures, settings.circuit_open_seconds)
+        self._calls: Final = BoundedCalls("cache", settings, LIMIT_SECONDS, self._tell)
         self._lookups: Final = metrics.counter("cache_lookups_total")
 
     async def look_up(self, key: str) -> Lookup:
@@ -49,7 +44,7 @@ class FeedCache:
         if self._redis is None:
             return Lookup()
         commands = self._redis.commands
-        found = await self._ask(lambda: commands.mget(VERSION_KEY, f"nobet:feed:{key}"))
+        found = await self._calls.ask(lambda: commands.mget(VERSION_KEY, f"nobet:feed:{key}"))
         if found is None:
             self._count("error")
             return Lookup()
@@ -65,34 +60,19 @@ class FeedCache:
         """Keep a page that was read after `lookup`, for FEED_CACHE_SECONDS."""
         if self._redis is not None and lookup.version is not None:
             commands, value = self._redis.commands, lookup.version + b"\n" + page
-            await self._ask(lambda: commands.set(f"nobet:feed:{key}", value, px=self._milliseconds))
+            await self._calls.ask(lambda: commands.set(f"nobet:feed:{key}", value, px=self._milliseconds))
 
     async def invalidate(self) -> None:
         """Forget all pages, because a write was committed. Where Redis can't be told, they go when their time is over."""
         if self._redis is None:
             return
         commands = self._redis.commands
-        if await self._ask(lambda: commands.incr(VERSION_KEY)) is None:
+        if await self._calls.ask(lambda: commands.incr(VERSION_KEY)) is None:
             self._count("error")
 
-    async def _ask(self, command: Callable[[], Awaitable[Answer]]) -> Answer | None:
-        """The answer, or None when there is none in time."""
-        try:
-            self._circuit.enter()
-        except CircuitOpenError:
-            return None
-        try:
-            async with asyncio.timeout(LIMIT_SECONDS):
-                answer = await command()
-        except (RedisError, OSError) as error:
-            self._circuit.failed()
-            log.warning("The cache does not answer", event="cache.failed", component="redis", error_type=type(error).__name__)
-            return None
-        except BaseException:
-            self._circuit.given_up()
-            raise
-        self._circuit.succeeded()
-        return answer
+    @staticmethod
+    def _tell(error: Exception) -> None:
+        log.warning("The cache does not answer", event="cache.failed", component="redis", error_type=type(error).__name__)
 
     def _count(self, outcome: str) -> None:
         self._lookups.labels(outcome=outcome).inc()

@@ -7,15 +7,15 @@ leaves a reservation that ends by itself, so that sending again helps.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 import orjson
 from redis.exceptions import RedisError
 
+from app.clients.bounded import BoundedCalls
 from app.clients.chat_memory import ChatMemory, Reservation
-from app.clients.circuit import CircuitBreaker, CircuitOpenError
 from app.clients.redis import RedisClient
 from app.core import context, metrics
 from app.core.config import Settings
@@ -42,7 +42,6 @@ NOTHING_YET: Final = "0"
 CHANNEL: Final = "nobet:chat:messages"
 
 log = get_logger(__name__)
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class ChatStore:
         )
         self._worker: Final = context.new_id()
         self._settings: Final = settings
-        self._circuit: Final = CircuitBreaker("chat", settings.circuit_failures, settings.circuit_open_seconds)
+        self._calls: Final = BoundedCalls("chat", settings, LIMIT_SECONDS)
         self._failures: Final = metrics.counter("chat_delivery_failures_total")
         self.listening = redis is None
         """Whether messages of other workers come, as far as there can be any."""
@@ -81,7 +80,7 @@ class ChatStore:
         work, key = self._redis.commands.pipeline(), _seen(message_id)
         work.set(key, "busy", nx=True, ex=BUSY_SECONDS)
         work.get(key)
-        answer = await self._ask(work.execute)
+        answer = await self._calls.ask(work.execute)
         if answer is None or answer[0]:
             return Reservation.NEW
         self._own.release(message_id)
@@ -99,7 +98,7 @@ class ChatStore:
         work.expire(last, self._settings.chat_keep_seconds)
         work.set(_seen(message.id), "done", ex=self._settings.chat_resend_seconds)
         work.publish(CHANNEL, orjson.dumps([self._worker, message]))
-        if await self._ask(work.execute) is None:
+        if await self._calls.ask(work.execute) is None:
             self._failures.labels(reason="fan_out").inc()
 
     async def kept(self, chat_id: str) -> list[ChatMessage]:
@@ -107,7 +106,7 @@ class ChatStore:
         lines: list[bytes | str] | None = None
         if self._redis is not None:
             commands = self._redis.commands
-            lines = await self._ask(lambda: commands.lrange(_last(chat_id), 0, -1))
+            lines = await self._calls.ask(lambda: commands.lrange(_last(chat_id), 0, -1))
         shared = [ChatMessage(**orjson.loads(line)) for line in lines or ()]
         every = {message.id: message for message in (*shared, *self._own.kept(chat_id))}
         return sorted(every.values(), key=lambda message: message.sent_at)
@@ -153,24 +152,6 @@ class ChatStore:
                     self.listening = self._worked = True
                 elif heard["type"] == "message":
                     self._heard(heard["data"], take)
-
-    async def _ask(self, command: Callable[[], Awaitable[Answer]]) -> Answer | None:
-        """The answer, or None when there is none in time."""
-        try:
-            self._circuit.enter()
-        except CircuitOpenError:
-            return None
-        try:
-            async with asyncio.timeout(LIMIT_SECONDS):
-                answer = await command()
-        except (RedisError, OSError):
-            self._circuit.failed()
-            return None
-        except BaseException:
-            self._circuit.given_up()
-            raise
-        self._circuit.succeeded()
-        return answer
 
 
 def _seen(message_id: str) -> str:

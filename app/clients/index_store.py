@@ -9,14 +9,12 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from elasticsearch import ApiError, Elasticsearch, TransportError
 
 from app.clients.elasticsearch import BasicAuth, connect, explain
+from app.clients.paging import all_hits
 from app.core.index_store import Content, IndexInfo, StoreError
 
 TIMEOUT_SECONDS: Final = 60
 PAGE_DOCUMENTS: Final = 500
 """A record has at most LOG_MAX_RECORD_BYTES, 64 KiB, so a page stays below 32 MiB; usually it is half a megabyte."""
-
-KEEP_ALIVE: Final = "5m"
-"""How long Elasticsearch keeps the moment that is being read, from one page to the next."""
 
 _KEPT_SETTINGS: Final = ("number_of_shards", "number_of_replicas", "refresh_interval", "analysis", "codec", "sort", "mapping")
 """Settings that make an index what it is; the others belong to the one copy of it (uuid, dates, places)."""
@@ -70,29 +68,10 @@ class ElasticsearchIndices:
 
     def documents(self, name: str) -> Iterator[bytes]:
         """See the protocol."""
-        point: str | None = None
         try:
-            point = self._client.open_point_in_time(index=name, keep_alive=KEEP_ALIVE)["id"]
-            after: list[Any] | None = None
-            while True:
-                page = self._client.search(
-                    pit={"id": point, "keep_alive": KEEP_ALIVE},
-                    size=PAGE_DOCUMENTS,
-                    sort=[{"_shard_doc": "asc"}],
-                    search_after=after,
-                    track_total_hits=False,
-                )
-                point, hits = page.get("pit_id", point), page["hits"]["hits"]
-                if not hits:
-                    return
-                yield from map(_line, hits)
-                after = hits[-1]["sort"]
+            yield from map(_line, all_hits(self._client, name, PAGE_DOCUMENTS))
         except (ApiError, TransportError) as error:
             raise self.sentence(error) from None
-        finally:
-            if point is not None:
-                with suppress(ApiError, TransportError):
-                    self._client.close_point_in_time(id=point)
 
     @_asking
     def delete_unchanged(self, index: IndexInfo, content: Content) -> bool:

@@ -1,15 +1,12 @@
 """How many requests one caller may send in a minute: counted in Redis for all workers together, in the process where there is none."""
 
-import asyncio
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from redis.exceptions import RedisError
-
-from app.clients.circuit import CircuitBreaker, CircuitOpenError
+from app.clients.bounded import BoundedCalls
 from app.clients.redis import RedisClient
 from app.core import metrics
 from app.core.config import Settings
@@ -42,7 +39,7 @@ class RateLimiter:
         self._clock: Final = clock
         self._window = 0
         self._counts: dict[str, int] = {}
-        self._circuit: Final = CircuitBreaker("limits", settings.circuit_failures, settings.circuit_open_seconds)
+        self._calls: Final = BoundedCalls("limits", settings, LIMIT_SECONDS, self._tell)
         self._checked: Final = metrics.counter("rate_limit_checks_total")
 
     async def take(self, caller: str) -> Allowance:
@@ -64,27 +61,16 @@ class RateLimiter:
         """The count of all workers; None when Redis isn't there or doesn't answer."""
         if self._redis is None:
             return None
-        try:
-            self._circuit.enter()
-        except CircuitOpenError:
-            return None
-        try:
-            async with asyncio.timeout(LIMIT_SECONDS):
-                key = f"nobet:limit:{window}:{caller}"
-                pipeline = self._redis.commands.pipeline(transaction=False)
-                pipeline.incr(key)
-                pipeline.expire(key, 2 * WINDOW_SECONDS)
-                used, _ = await pipeline.execute()
-        except (RedisError, OSError) as error:
-            self._circuit.failed()
-            self._checked.labels(outcome="error").inc()
-            log.warning("Requests can't be counted together", event="cache.failed", component="redis", error_type=type(error).__name__)
-            return None
-        except BaseException:
-            self._circuit.given_up()
-            raise
-        self._circuit.succeeded()
-        return int(used)
+        key = f"nobet:limit:{window}:{caller}"
+        pipeline = self._redis.commands.pipeline(transaction=False)
+        pipeline.incr(key)
+        pipeline.expire(key, 2 * WINDOW_SECONDS)
+        answer = await self._calls.ask(pipeline.execute)
+        return None if answer is None else int(answer[0])
+
+    def _tell(self, error: Exception) -> None:
+        self._checked.labels(outcome="error").inc()
+        log.warning("Requests can't be counted together", event="cache.failed", component="redis", error_type=type(error).__name__)
 
     def _own(self, caller: str, window: int) -> int:
         if window != self._window or len(self._counts) >= MOST_CALLERS:

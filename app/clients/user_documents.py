@@ -18,19 +18,18 @@ delete documents and change none.
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from elasticsearch import ApiError, TransportError
 
 from app.clients.elasticsearch import connect, explain, sign_in
+from app.clients.paging import all_hits
 from app.core.config import Settings
 from app.core.telemetry.template import dead_prefix
 
 TIMEOUT_SECONDS: Final = 60
 PAGE: Final = 1000
-KEEP_ALIVE: Final = "5m"
 
 Progress = Callable[[int], None]
 
@@ -109,29 +108,10 @@ class UserDocuments:
         names = list(self._client.indices.get(index=kind.index, features="aliases", ignore_unavailable=True, allow_no_indices=True).body)
         if not names:
             return
-        point = self._client.open_point_in_time(index=kind.index, keep_alive=KEEP_ALIVE)["id"]
-        try:
-            after: list[Any] | None = None
-            while True:
-                page = self._client.search(
-                    pit={"id": point, "keep_alive": KEEP_ALIVE},
-                    query=kind.query,
-                    size=PAGE,
-                    source={"includes": ["raw"]} if kind.raw else False,
-                    sort=[{"_shard_doc": "asc"}],
-                    search_after=after,
-                    track_total_hits=False,
-                )
-                point, hits = page.get("pit_id", point), page["hits"]["hits"]
-                if not hits:
-                    return
-                for hit in hits:
-                    if not kind.raw or self._is_about(str(hit["_source"].get("raw", ""))):
-                        yield {"_index": hit["_index"], "_id": hit["_id"]}
-                after = hits[-1]["sort"]
-        finally:
-            with suppress(ApiError, TransportError):
-                self._client.close_point_in_time(id=point)
+        source = {"includes": ["raw"]} if kind.raw else False
+        for hit in all_hits(self._client, kind.index, PAGE, query=kind.query, source=source):
+            if not kind.raw or self._is_about(str(hit["_source"].get("raw", ""))):
+                yield {"_index": hit["_index"], "_id": hit["_id"]}
 
     def _is_about(self, raw: str) -> bool:
         """Whether a refused line is about the user; of a damaged one by the look of it."""
