@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 MODE ?= auto
 STAMP := $(VENV)/.ready
 
-.PHONY: bench-load help generated servers venv up down status story demo token clean test test-unit lint fmt generate requirements coverage-map
+.PHONY: faults bench-load help generated servers venv up down status story demo token clean test test-unit lint fmt generate requirements coverage-map
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "; print "Nöbet: the night watch for FastAPI services\n"} /^[a-z-]+:.*## / {printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ test: lint servers ## Run every check: lint, unit, configuration, integration an
 
 test-unit: $(STAMP) ## Run the quick tests that need no server
 	@$(VENV)/bin/pytest tests/unit
+
+faults: $(STAMP) servers ## Kill everything at random; nothing may be lost or doubled: RUNS=10 SEED=… or HOURS=1
+	@$(RUN) -m tests.faults --runs $(or $(RUNS),10) $(if $(SEED),--seed $(SEED)) $(if $(HOURS),--hours $(HOURS)) \
+		$(if $(STEPS),--steps $(STEPS)) $(if $(RECORD),--record $(RECORD))
 
 bench-load: $(STAMP) ## Measure the app with and without observability; needs the running stack
 	@$(RUN) -m bench.load $(ARGS)

@@ -111,6 +111,7 @@ class Shipping:
         self.process: subprocess.Popen[bytes] | None = None
         self._offset = _free_offset()
         self.overrides: dict[str, str] = {}
+        self.command: list[str] = [sys.executable, "-m", "app.shipper"]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -151,7 +152,7 @@ class Shipping:
         """Start a shipper process and look no further."""
         with self.output.open("ab") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", "app.shipper"],
+                self.command,
                 env=self.environment,
                 cwd=self.spool.parent,
                 stdin=subprocess.DEVNULL,
@@ -186,6 +187,10 @@ class Shipping:
         pattern = f"{prefix or self.prefix}-*"
         self.admin.indices.refresh(index=pattern, ignore_unavailable=True, allow_no_indices=True)
         return int(self.admin.count(index=pattern, ignore_unavailable=True, allow_no_indices=True)["count"])
+
+    def count_of(self, **terms: list[str]) -> int:
+        """Log documents with one of a field's values, as of the last refresh."""
+        return int(self.admin.count(index=f"{self.prefix}-*", query={"terms": terms}, ignore_unavailable=True)["count"])
 
     def documents(self, **term: str) -> list[dict[str, Any]]:
         """The log documents with a field's value, all of them."""
