@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.client import SimulatedClient
 from tests.support.crashlytics_sink import CrashlyticsSink
+from tests.support.expiry import Expiry
 from tests.support.sentry_sink import SentrySink
 from tests.support.slack_catcher import SlackCatcher
 from tests.support.stack import RunningStack, whole_stack
@@ -111,3 +112,11 @@ def phone(app: httpx.Client, client_events: SentrySink, crashlytics: Crashlytics
     yield make
     for client in made:
         client.close()
+
+
+@pytest.fixture
+def expiry(
+    world: RunningStack, stores: Stores, error_events: SentrySink, client_events: SentrySink, crashlytics: CrashlyticsSink
+) -> Expiry:
+    """What an expired token leaves behind."""
+    return Expiry(world, stores, error_events, client_events, crashlytics)

@@ -7,9 +7,7 @@ import httpx
 import pytest
 
 from tests.support.client import SimulatedClient
-from tests.support.crashlytics_sink import CrashlyticsSink
 from tests.support.expiry import EXPIRED, Expiry, count, refusals
-from tests.support.sentry_sink import SentrySink
 from tests.support.stack import RunningStack
 from tests.support.stores import Stores
 from tests.support.users import expired_token, new_user
@@ -24,13 +22,7 @@ ALERTS = 'ALERTS{alertname="AuthTokenErrors",alertstate="firing"}'
     "J-02", "AUT-01", "AUT-02", "AUT-03", "AUT-04", "AUT-08", "AUT-09", "SEB-13", "BIZ-06", "BIZ-07", "C-31", "C-34", "PRV-01", "FLT-11"
 )
 def test_an_expired_token_is_found_by_its_id_on_both_sides(
-    world: RunningStack,
-    stores: Stores,
-    app: httpx.Client,
-    error_events: SentrySink,
-    client_events: SentrySink,
-    crashlytics: CrashlyticsSink,
-    phone: Callable[..., SimulatedClient],
+    world: RunningStack, stores: Stores, app: httpx.Client, expiry: Expiry, phone: Callable[..., SimulatedClient]
 ) -> None:
     """401 with the id, one warning with the user, one message on each side, one count, no alert; the token is nowhere."""
     ident = f"tok12345-{uuid.uuid4().hex[:8]}"
@@ -40,7 +32,6 @@ def test_an_expired_token_is_found_by_its_id_on_both_sides(
     token = expired_token(world, user.user_id)
     device = phone(token=token)
     action = device.act("PUT", "/api/profile", event_id=ident, json={"display_name": "New name"})
-    expiry = Expiry(world, stores, error_events, client_events, crashlytics)
     expiry.seen_by_the_user(device, action)
     expiry.in_the_backends_log(ident, user.user_id)
     expiry.in_both_error_trackers(ident, user.user_id)

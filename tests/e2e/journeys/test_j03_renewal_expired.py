@@ -8,9 +8,7 @@ import httpx
 import pytest
 
 from tests.support.client import SimulatedClient
-from tests.support.crashlytics_sink import CrashlyticsSink
 from tests.support.expiry import ARRIVAL_SECONDS, EXPIRED, Expiry, count, refusals
-from tests.support.sentry_sink import SentrySink
 from tests.support.stack import RunningStack
 from tests.support.stores import Stores
 from tests.support.users import PASSWORD, expired_token, new_user
@@ -23,13 +21,7 @@ NEXT = "another-long-password"
 
 @pytest.mark.req("J-03", "AUT-06", "AUT-02", "AUT-03", "AUT-07", "AUT-08", "LOG-20", "PRV-01")
 def test_a_renewal_with_an_expired_token_ends_in_a_new_login(
-    world: RunningStack,
-    stores: Stores,
-    app: httpx.Client,
-    error_events: SentrySink,
-    client_events: SentrySink,
-    crashlytics: CrashlyticsSink,
-    phone: Callable[..., SimulatedClient],
+    world: RunningStack, stores: Stores, app: httpx.Client, expiry: Expiry, phone: Callable[..., SimulatedClient]
 ) -> None:
     """As J-02 for the renewal; then the login stands under the same id, later, and the renewal succeeds."""
     ident = f"zyx456-{uuid.uuid4().hex[:8]}"
@@ -39,7 +31,6 @@ def test_a_renewal_with_an_expired_token_ends_in_a_new_login(
     device = phone(token=token)
     renewal = {"old_password": PASSWORD, "new_password": NEXT}
     action = device.act("POST", "/api/auth/password", event_id=ident, json=renewal)
-    expiry = Expiry(world, stores, error_events, client_events, crashlytics)
     expiry.seen_by_the_user(device, action)
     expiry.in_the_backends_log(ident, user.user_id)
     expiry.in_both_error_trackers(ident, user.user_id)

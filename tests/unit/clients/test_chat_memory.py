@@ -4,22 +4,13 @@ import pytest
 
 from app.clients import chat_memory
 from app.clients.chat_memory import ChatMemory, Reservation
-
-
-class Clock:
-    """Time that stands still until it is told to go on."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        """The time."""
-        return self.now
+from tests.support.clock import Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
     """At 100 seconds."""
-    return Clock()
+    return Clock(100)
 
 
 @pytest.fixture

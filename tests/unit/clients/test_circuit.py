@@ -4,16 +4,7 @@ import pytest
 
 from app.clients.circuit import CircuitBreaker, CircuitOpenError
 from tests.support.asgi import sample
-
-
-class Clock:
-    """A clock that stands still until it is told."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        """The time."""
-        return self.now
+from tests.support.clock import Clock
 
 
 @pytest.fixture

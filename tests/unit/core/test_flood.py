@@ -14,22 +14,12 @@ from app.core.logger import get_logger
 from app.core.pipeline import PIPELINE
 from app.core.sampling import share_of
 from tests.support.asgi import sample
+from tests.support.clock import Clock
 from tests.support.records import spooled
 
 log = get_logger("tests.flood")
 
 LIMIT = 100
-
-
-class Clock:
-    """Time that only a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        """Now."""
-        return self.now
 
 
 @pytest.fixture
