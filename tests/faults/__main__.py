@@ -63,6 +63,7 @@ def main() -> int:
     deadline = time.monotonic() + options.hours * 3600 if options.hours else float("inf")
     seeds = itertools.count(first) if options.hours else range(first, first + options.runs)
     console = screen()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # progress shows in a pipe, too
     length = f"{options.hours:g} hours" if options.hours else f"{options.runs} runs"
     console.print(f"Kill loop, first seed {first}, {length}. Starting Elasticsearch …")
     totals = Totals()
