@@ -296,6 +296,9 @@ class ShipperSettings(BaseModel):
     shipper_timeout_seconds: Seconds = Field(30, description="Time limit of a bulk request.")
     shipper_backoff_max_seconds: Seconds = Field(30, description="Longest pause between two tries.")
     shipper_drain_seconds: Seconds = Field(10, description="Time that a stopping shipper takes to deliver what is left.")
+    shipper_item_tries: Positive = Field(
+        10, description="A document that is answered with 500 so often, while its index takes others, becomes a dead letter (about a minute)."
+    )
 
 
 class RetentionSettings(BaseModel):
@@ -309,6 +312,14 @@ class RetentionSettings(BaseModel):
     log_cleanup_timezone: str = Field("UTC", description="Time zone of LOG_CLEANUP_AT, such as Europe/Istanbul.")
     log_cleanup_bind: str = Field(LOOPBACK, description="Address on which the cleanup serves /metrics and /health. 0.0.0.0 in a container.")
     log_archive_dir: Path = Field(Path(".stack/data/cleanup"), description="Folder of the archives: a disk of its own, or a mounted one.")
+    backup_dir: Path = Field(
+        Path("backups"), description="Folder of the backups of the whole stack, from the checkout on: better a mounted one, on another disk."
+    )
+    backup_keep: Positive = Field(7, description="The newest backups that stay; the others go after the next one was made and read back.")
+    backup_days: Positive = Field(30, description="Backups older than this many days go with the next one. The newest stays in any case.")
+    backup_every_hours: float = Field(
+        0, ge=0, description="Backups are made about so often (cron, a systemd timer): an alert tells when the last is too old. 0: not watched."
+    )
     log_archive_days: Positive = Field(365, description="Archives older than this many days are deleted.")
     trace_retention_days: Positive = Field(
         30, description="Jaeger's daily indices older than this many days are deleted, without an archive."

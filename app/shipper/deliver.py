@@ -3,7 +3,8 @@
 `deliver` returns only when every line of the batch is indexed or in the
 dead-letter index, so that the caller may move the positions. While Elasticsearch
 is away or refuses, it waits, with a pause that grows and jitters; it never gives a
-line up for that. Several threads may deliver different batches at once.
+line up for that. A document that is refused with 500 again and again while others
+are taken becomes a dead letter (`suspects`). Several threads may deliver different batches at once.
 """
 
 import random
@@ -21,14 +22,13 @@ from app.core import metrics
 from app.core.spool import SegmentName
 from app.shipper.batch import Batch
 from app.shipper.deadletters import DeadLetter, is_json
+from app.shipper.parts import Part, letters_part, take_letters
 from app.shipper.reports import Reporter
+from app.shipper.suspects import SUSPECT_STATUS, Suspects, TakenCount
 from app.shipper.verdicts import DELIVERED, Verdict, judge_item, judge_request, status_label
 
 FIRST_PAUSE: Final = 0.25
 """Seconds before the first repetition; doubled each time up to the setting's bound."""
-
-LETTERS_BYTES: Final = 1024 * 1024
-"""Raw bytes of dead letters in one request; escaping can make them six times as long."""
 
 BAD_GATEWAY: Final = 502
 """Stands for an answer that says success and isn't one of Elasticsearch's."""
@@ -47,29 +47,13 @@ class Sender(Protocol):
 
 
 @dataclass(slots=True)
-class _Part:
-    """A bulk request: pairs of lines, action and document."""
-
-    index: str
-    body: bytes
-    count: int
-    letters: list[DeadLetter] = field(default_factory=list)
-    """The dead letters in it, when it is made of those."""
-
-    def only(self, items: list[int]) -> "_Part":
-        """The same with some of its items."""
-        lines = self.body.split(b"\n")
-        kept = [lines[2 * item + half] for item in items for half in (0, 1)]
-        return _Part(self.index, b"\n".join([*kept, b""]), len(items), [self.letters[item] for item in items] if self.letters else [])
-
-
-@dataclass(slots=True)
 class _Delivery:
     """What is still to be done for a batch, and what came of it so far."""
 
     names: dict[tuple[str, int], SegmentName]
-    todo: list[_Part]
+    todo: list[Part]
     letters: list[DeadLetter]
+    suspects: Suspects
     counts: Counter[str] = field(default_factory=Counter)
     attempt: int = 0
 
@@ -84,6 +68,7 @@ class Deliverer:
         *,
         dead_prefix: str,
         longest_pause: float,
+        item_tries: int = 10,
         give_up: threading.Event,
         renew_sign_in: Callable[[], None] = lambda: None,
     ) -> None:
@@ -91,6 +76,8 @@ class Deliverer:
         self._reporter = reporter
         self._dead_prefix = dead_prefix
         self._longest_pause = longest_pause
+        self._item_tries = item_tries
+        self._taken = TakenCount()
         self._give_up = give_up
         self._renew_sign_in = renew_sign_in
         self._duration = metrics.histogram("shipper_bulk_duration_seconds")
@@ -100,20 +87,20 @@ class Deliverer:
     def deliver(self, batch: Batch) -> Counter[str] | None:
         """Counts by metric when every line has found its place; None when it was told to give up before."""
         names = {(span.segment.name.writer, span.segment.name.sequence): span.segment.name for span in batch.spans}
-        todo = [_Part(batch.index, batch.body, batch.count)] if batch.count else []
+        todo = [Part(batch.index, batch.body, batch.count)] if batch.count else []
         letters = [
             DeadLetter(reject.segment, reject.offset, reject.raw, reject.reason, error_message=reject.detail) for reject in batch.rejects
         ]
-        delivery = _Delivery(names, todo, letters)
+        delivery = _Delivery(names, todo, letters, Suspects(self._taken, self._item_tries))
         while delivery.todo or delivery.letters:
             if not delivery.todo:
                 delivery.todo.append(self._pack_letters(delivery.letters))
-            verdict = self._send(delivery, delivery.todo.pop())
+            verdict = self._send(delivery, delivery.suspects.accompany(delivery.todo.pop()))
             if verdict.action in ("retry", "hold") and not self._pause(delivery, verdict):
                 return None
         return +delivery.counts
 
-    def _send(self, delivery: _Delivery, part: _Part) -> Verdict:
+    def _send(self, delivery: _Delivery, part: Part) -> Verdict:
         """One request. Puts back what has to be sent again and returns the verdict that asks for a pause, if one does."""
         started = time.perf_counter()
         try:
@@ -127,28 +114,33 @@ class Deliverer:
             self._duration.observe(time.perf_counter() - started)
         if status == 200 and answer.startswith(b'{"errors":false'):
             self._items.labels("2xx").inc(part.count)
+            self._taken.add(part.index)
             self._count_delivered(delivery, part, part.count)
             return DELIVERED
-        verdicts = _item_verdicts(answer, part.count) if status == 200 else None
+        verdicts = _item_verdicts(answer, part.count + part.witnesses) if status == 200 else None
         if verdicts is not None:
             return self._settle_items(delivery, part, verdicts)
         return self._settle_request(delivery, part, judge_request(status if status >= 400 else BAD_GATEWAY, _error_of(answer)))
 
-    def _settle_request(self, delivery: _Delivery, part: _Part, verdict: Verdict) -> Verdict:
+    def _settle_request(self, delivery: _Delivery, part: Part, verdict: Verdict) -> Verdict:
+        if verdict.status == SUSPECT_STATUS and not part.letters and delivery.suspects.refused_whole(part):
+            verdict = replace(verdict, action="halve")
         if verdict.action != "halve":
-            delivery.todo.append(part)
+            delivery.todo.insert(0, part)  # behind the others: they may get through meanwhile
             return self._retry(verdict, 1)
         if part.count > 1:
-            middle = part.count // 2
-            delivery.todo += [part.only(list(range(middle, part.count))), part.only(list(range(middle)))]
-            return self._retry(replace(verdict, action="halve"), 1)
-        return self._settle_items(
-            delivery, part, [replace(verdict, action="dead", reason="too_large" if verdict.reason == "too_large" else "rejected")]
-        )
+            first, second = part.cut(part.count // 2)
+            delivery.todo += [second, first]
+            return self._retry(verdict, 1)
+        reason = verdict.reason if verdict.reason in ("too_large", "server_error") else "rejected"
+        return self._settle_items(delivery, part.only([0]), [replace(verdict, action="dead", reason=reason)])
 
-    def _settle_items(self, delivery: _Delivery, part: _Part, verdicts: list[Verdict]) -> Verdict:
+    def _settle_items(self, delivery: _Delivery, part: Part, verdicts: list[Verdict]) -> Verdict:
         for status, count in Counter(status_label(verdict.status) for verdict in verdicts).items():
             self._items.labels(status).inc(count)
+        if any(verdict.action in ("delivered", "duplicate") for verdict in verdicts[: part.count]):
+            self._taken.add(part.index)
+        verdicts = delivery.suspects.judge(part, verdicts)
         again: dict[str, list[int]] = {}
         worst = DELIVERED
         delivered: list[int] = []
@@ -171,7 +163,7 @@ class Deliverer:
                 self._retries.labels(reason).inc(len(items))
         return worst
 
-    def _count_delivered(self, delivery: _Delivery, part: _Part, count: int) -> None:
+    def _count_delivered(self, delivery: _Delivery, part: Part, count: int) -> None:
         delivery.attempt = 0
         if part.letters:
             delivery.counts.update(f"{DEAD}:{letter.reason}" for letter in part.letters)
@@ -179,38 +171,28 @@ class Deliverer:
             delivery.counts[INDEXED] += count
         self._reporter.delivering()
 
-    def _bury(self, delivery: _Delivery, part: _Part, item: int, verdict: Verdict) -> DeadLetter:
+    def _bury(self, delivery: _Delivery, part: Part, item: int, verdict: Verdict) -> DeadLetter:
         """Make a refused record a dead letter."""
         action, raw = part.body.split(b"\n")[2 * item : 2 * item + 2]
         create = orjson.loads(action)["create"]
         writer, sequence, offset = create["_id"].rsplit("-", 2)
         name = delivery.names[writer, int(sequence)]
-        reason = verdict.reason if verdict.reason == "too_large" or is_json(raw) else "malformed"
+        reason = verdict.reason if verdict.reason != "rejected" or is_json(raw) else "malformed"
         return DeadLetter(
             name, int(offset, 16), raw, reason, verdict.status, verdict.error_type, verdict.detail, create.get("_index", part.index)
         )
 
-    def _pack_letters(self, letters: list[DeadLetter]) -> _Part:
+    def _pack_letters(self, letters: list[DeadLetter]) -> Part:
         """Take some letters off the list and make a request of them."""
-        taken: list[DeadLetter] = []
-        size = 0
-        while letters and (not taken or size + len(letters[0].raw) <= LETTERS_BYTES):
-            letter = letters.pop(0)
+        taken = take_letters(letters)
+        for letter in taken:
             self._reporter.dead_letter(letter.reason, letter.error_message, str(letter.segment))
-            taken.append(letter)
-            size += len(letter.raw)
-        return self._letters_part(taken)
+        return letters_part(taken, self._dead_prefix)
 
-    def _letters_part(self, letters: list[DeadLetter]) -> _Part:
-        indices = [letter.index(self._dead_prefix) for letter in letters]
-        return _Part(
-            indices[0], b"".join(letter.lines(index) for letter, index in zip(letters, indices, strict=True)), len(letters), letters
-        )
+    def _repack(self, part: Part, items: list[int]) -> Part:
+        return letters_part([part.letters[item] for item in items], self._dead_prefix) if part.letters else part.only(items)
 
-    def _repack(self, part: _Part, items: list[int]) -> _Part:
-        return self._letters_part([part.letters[item] for item in items]) if part.letters else part.only(items)
-
-    def _refused_letter(self, part: _Part, item: int, verdict: Verdict) -> Verdict:
+    def _refused_letter(self, part: Part, item: int, verdict: Verdict) -> Verdict:
         """Even a dead letter was refused. It is the last copy: shorten it when it is too large, else keep on trying."""
         if verdict.reason == "too_large":
             letter = part.letters[item]

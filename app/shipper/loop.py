@@ -2,7 +2,9 @@
 
 One thread reads and keeps the books; `connections` threads send. Batches are
 settled in the order in which they were read, so that a position never passes a
-line that is still on its way.
+line that is still on its way. One that takes long, because a document of it is tried
+again and again, does not stop those behind it: up to MOST_WAITING of them are
+delivered and wait without their bytes.
 """
 
 import threading
@@ -24,6 +26,9 @@ from app.shipper.segments import SegmentQueue
 TICK_SECONDS: Final = 1.0
 """Longest time between two looks at folder, gauges and position file."""
 
+MOST_WAITING: Final = 256
+"""Batches read and not settled; so many are sent again at most, and refused as duplicates, when the process is killed."""
+
 Outcome = Counter[str] | None
 
 
@@ -34,14 +39,24 @@ class SenderThreads:
         self._deliverer = deliverer
         self._work: SimpleQueue[tuple[Batch, Future[Outcome]] | None] = SimpleQueue()
         self._threads = threads
+        self._ended = threading.Semaphore(0)
+        self.busy = 0
+        """Batches that were submitted and of whose end `wait` has not told yet."""
         for number in range(threads):
             threading.Thread(target=self._run, name=f"shipper-send-{number}", daemon=True).start()
 
     def submit(self, batch: Batch) -> Future[Outcome]:
         """The outcome to come of delivering a batch."""
         future: Future[Outcome] = Future()
+        self.busy += 1
         self._work.put((batch, future))
         return future
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until a batch ends, whichever. False when none did in time."""
+        ended = self._ended.acquire(timeout=timeout)
+        self.busy -= ended
+        return ended
 
     def close(self) -> None:
         """Let the threads end when their work is done."""
@@ -52,9 +67,13 @@ class SenderThreads:
         while (work := self._work.get()) is not None:
             batch, future = work
             try:
-                future.set_result(self._deliverer.deliver(batch))
+                outcome = self._deliverer.deliver(batch)
+                batch.body, batch.rejects = b"", []  # it may wait for those before it; its bytes needn't
+                future.set_result(outcome)
             except BaseException as error:  # noqa: BLE001 (goes to the loop, which ends the process with it)
                 future.set_exception(error)
+            finally:
+                self._ended.release()
 
 
 class Shipper:
@@ -90,6 +109,7 @@ class Shipper:
         self._next_look = 0.0
         self._next_tick = 0.0
         self._caught_up = False
+        self._gave_up = False
         self.alive_at = time.monotonic()
         """When the loop last went round, for the health check."""
 
@@ -118,21 +138,25 @@ class Shipper:
         timer.start()
         self._next_look = self._next_tick = 0.0
         self._caught_up = False
-        while time.monotonic() < deadline and not (self._caught_up and not self._window):
+        while time.monotonic() < deadline and not self._give_up.is_set() and not self._drained():
             self._turn(self._give_up)
         timer.cancel()
         self._tick()
-        return self._caught_up and not self._window
+        return self._drained()
+
+    def _drained(self) -> bool:
+        return self._caught_up and not self._window and not self._gave_up
 
     def _turn(self, wake: threading.Event) -> None:
         """One step: start a batch if there is one to start, else settle the oldest, else wait."""
         now = self.alive_at = time.monotonic()
         if now >= self._next_tick:
             self._tick()
-        if len(self._window) < self._connections and now >= self._next_look and self._start_batch():
+        if self._threads.busy <= self._connections and len(self._window) < MOST_WAITING and now >= self._next_look and self._start_batch():
             return
         if self._window:
-            self._settle(min(TICK_SECONDS, self._poll_seconds))
+            self._threads.wait(min(TICK_SECONDS, self._poll_seconds))
+            self._settle()
         else:
             wake.wait(max(0.0, min(self._next_look, self._next_tick) - time.monotonic()))
 
@@ -148,18 +172,14 @@ class Shipper:
         self._window.append((batch, self._threads.submit(batch)))
         return True
 
-    def _settle(self, timeout: float) -> None:
-        """Wait for the oldest batch for a while; book it and those behind it that are done as well."""
-        batch, future = self._window[0]
-        try:
-            future.exception(timeout)
-        except TimeoutError:
-            return
+    def _settle(self) -> None:
+        """Book the batches that are done and have none before them that isn't."""
         while self._window and self._window[0][1].done():
             batch, future = self._window[0]
             counts = future.result()
             if counts is None:
-                self._window.clear()  # given up; everything from here on stays in the spool
+                self._window.clear()  # everything from here on stays in the spool
+                self._gave_up = True
                 return
             self._window.popleft()
             self._book(batch, counts)

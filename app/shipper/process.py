@@ -118,6 +118,7 @@ def assemble(settings: Settings, folder: Path, state: Path) -> tuple[Shipper, Bu
             reporter,
             dead_prefix=dead_prefix(settings.log_index_prefix),
             longest_pause=settings.shipper_backoff_max_seconds,
+            item_tries=settings.shipper_item_tries,
             give_up=give_up,
             renew_sign_in=lambda: renew_sign_in(client),
         ),

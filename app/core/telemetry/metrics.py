@@ -608,7 +608,7 @@ METRICS: Final[dict[str, Metric]] = {
             ("reason",),
             services=_SHIPPER,
             group="shipper",
-            born=(("rejected",), ("malformed",), ("too_large",)),
+            born=(("rejected",), ("malformed",), ("too_large",), ("server_error",)),
         ),
         Metric(
             "shipper_records_corrupt_total",
