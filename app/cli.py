@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.stack.dead_letters import app as dead_letters
 from app.stack.errors import StackError
 from app.stack.mode import Mode
+from app.stack.options import ModeOption
 from app.stack.screen import Colour
 
 if TYPE_CHECKING:
@@ -25,10 +27,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-ModeOption = Annotated[
-    Mode, typer.Option(help="native: processes of this machine. compose: containers. auto: containers where Docker answers.")
-]
 
 
 @app.command()
@@ -173,6 +171,74 @@ def archive_restore(
 ) -> None:
     """Write an archive back into an index. Never touches one that is there."""
     _own("cleanup", ["restore", name, *(["--as", target] if target else [])], mode, ["ELASTICSEARCH_ADMIN_PASSWORD"])
+
+
+app.add_typer(dead_letters, name="dead-letters")
+
+backups = typer.Typer(
+    help="Save everything of the stack, sealed and read back: `nobet backup`. Bring it back: `nobet restore`.", invoke_without_command=True
+)
+app.add_typer(backups, name="backup")
+
+ToOption = Annotated[str, typer.Option("--to", metavar="DIR", help="Folder of the backups. Default: BACKUP_DIR.")]
+KeyFileOption = Annotated[
+    str,
+    typer.Option("--key-file", metavar="FILE", help="File with the key, such as the old .env. -: standard input. Default: this stack's."),
+]
+
+
+@backups.callback()
+def backup(context: typer.Context, to: ToOption = "", mode: ModeOption = Mode.AUTO) -> None:
+    """Save everything of the running stack: stores, secrets, settings. Encrypted, read back, in one folder."""
+    if context.invoked_subcommand is not None:
+        return
+    from app.stack.backup import commands
+
+    with _interruptible("No backup was made; what there was before is untouched."):
+        raise typer.Exit(commands.backup(_stack(), mode, to))
+
+
+@backups.command("list")
+def backup_list(to: ToOption = "", as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False) -> None:
+    """Show the backups with their ages and sizes."""
+    from app.stack.backup import commands
+
+    raise typer.Exit(commands.list_backups(_stack(), to, as_json=as_json))
+
+
+@backups.command("verify")
+def backup_verify(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Names or folders; without any, the newest.")] = None,
+    to: ToOption = "",
+    key_file: KeyFileOption = "",
+) -> None:
+    """Read backups back to the last byte and compare them with their manifests. Exit code 1 when one is not intact."""
+    from app.stack.backup import commands
+
+    raise typer.Exit(commands.verify(_stack(), names or [], to, key_file))
+
+
+@backups.command("key")
+def backup_key() -> None:
+    """Print the key that opens the backups, to be kept somewhere else."""
+    from app.stack.backup import commands
+
+    raise typer.Exit(commands.show_key(_stack()))
+
+
+@app.command()
+def restore(
+    name: Annotated[str, typer.Argument(metavar="BACKUP", help="Its folder, or its name in BACKUP_DIR. `newest` takes the last one.")],
+    to: Annotated[str, typer.Option("--from", metavar="DIR", help="Folder of the backups. Default: BACKUP_DIR.")] = "",
+    key_file: KeyFileOption = "",
+    force: Annotated[bool, typer.Option("--force", help="Also where the stack has data; that is put aside.")] = False,
+    mode: ModeOption = Mode.AUTO,
+) -> None:
+    """Bring a backup back into an empty stack: this one, or a new one on another machine. Counts what arrived."""
+    from app.stack.backup import commands
+
+    with _interruptible("The stack holds half of a backup: run the same command again, it begins anew."):
+        raise typer.Exit(commands.restore(_stack(), mode, "" if name == "newest" else name, to, key_file, force=force))
 
 
 oncall = typer.Typer(help="Who is called, what about, and the acknowledgement.", no_args_is_help=True)

@@ -23,7 +23,7 @@ def run_own(stack: Stack, mode: Mode, component: str, arguments: Sequence[str], 
     if effective(mode, stack) is Mode.COMPOSE:
         return compose_exec(stack, component, ["python", *command], handed)
     env = {**base_environment(), **environment(stack, declared, None), **handed}
-    colours = {name: os.environ[name] for name in ("TERM", "COLUMNS", "NO_COLOR") if name in os.environ}
+    colours = {name: os.environ[name] for name in ("TERM", "COLUMNS", "NO_COLOR", "FORCE_COLOR") if name in os.environ}
     return subprocess.run([sys.executable, *command], env={**env, **colours}, check=False).returncode
 
 

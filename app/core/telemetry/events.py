@@ -134,6 +134,8 @@ EVENTS: Final[dict[str, Event]] = {
         Event("shipper.held", "ERROR", "Elasticsearch refuses the shipper's credentials; shipping waits."),
         Event("shipper.recovered", "INFO", "Shipping goes on after trouble."),
         Event("shipper.dead_letter", "WARNING", "A record was refused for good and went to the dead-letter index."),
+        Event("dead_letters.replayed", "INFO", "Dead letters were sent again by hand; count says how many are stored now, extra.left how many not."),
+        Event("dead_letters.dropped", "WARNING", "Dead letters were deleted by hand; count says how many, extra.reasons why they were letters."),
         Event("shipper.corrupt", "WARNING", "Bytes in the spool were no record; they were skipped and counted."),
         Event("shipper.position_rebuilt", "WARNING", "The position file was unusable; segments are read from their start."),
         Event(

@@ -1,0 +1,140 @@
+"""`python -m app.shipper.letters`: what Elasticsearch refused is looked at, sent again, or deleted; case 12 from end to end."""
+
+import json
+import re
+import subprocess
+import sys
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.support.shipping import Shipping, record_of
+
+pytestmark = pytest.mark.req("SHP-06", "SHP-08")
+
+
+def letters(shipping: Shipping, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The command, with the rights that `nobet` gives it."""
+    env = shipping.environment | {"ELASTICSEARCH_CLEANUP_PASSWORD": shipping.stack.sign_in("cleanup")[1]} | variables
+    command = [sys.executable, "-m", "app.shipper.letters", *words]
+    return subprocess.run(command, env=env, cwd=shipping.spool, capture_output=True, text=True, check=False, timeout=120)
+
+
+def found(shipping: Shipping, *words: str) -> Any:
+    """What a command prints as JSON."""
+    done = letters(shipping, *words, "--json")
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout)
+
+
+def bury(shipping: Shipping, **fields: Any) -> str:
+    """Ship a record that its index refuses, between two good ones; returns the id of its letter."""
+    shipping.producer.write()
+    line = orjson.dumps({**record_of("bad"), **fields})
+    assert shipping.producer._writer.append(line + b"\n")
+    shipping.producer.write()
+    shipping.start()
+    shipping.check_oracle(dead=1)
+    (letter,) = found(shipping, "list")["letters"]
+    assert letter["raw"] == line.decode()
+    return str(letter["id"])
+
+
+def mend(shipping: Shipping) -> None:
+    """Make today's index anew with a mapping that takes any user_id, as a changed contract does for the next day's."""
+    (name,) = shipping.admin.indices.get(index=f"{shipping.prefix}-*", features="aliases").body
+    shipping.admin.indices.delete(index=name)
+    shipping.admin.indices.create(index=name, mappings={"dynamic": False, "properties": {"request_id": {"type": "keyword"}}})
+
+
+@pytest.mark.timeout(180)
+def test_a_refused_record_is_stored_when_the_mapping_is_mended(shipping: Shipping) -> None:
+    """Case 12: refused again it stays and says why; after the mapping is mended it is stored once, under its own id, and the letter goes."""
+    ident = bury(shipping, request_id="bad-1", user_id={"id": 1})
+    again = letters(shipping, "replay")
+    assert again.returncode == 1
+    assert re.search(r"1 letter was refused again: .*user_id", again.stdout), again.stdout
+    assert "0 records are in Elasticsearch; 1 letter left" in again.stdout
+    assert len(shipping.dead_letters()) == 1
+
+    mend(shipping)
+    done = letters(shipping, "replay", ident)
+    assert (done.returncode, done.stdout) == (0, "1 record is in Elasticsearch; 0 letters left.\n"), done.stderr
+    assert shipping.dead_letters() == []
+    shipping.count()
+    (document,) = shipping.admin.search(index=f"{shipping.prefix}-*", query={"ids": {"values": [ident]}})["hits"]["hits"]
+    assert document["_source"]["user_id"] == {"id": 1}
+    assert letters(shipping, "replay").stdout == "No dead letters. There is nothing to replay.\n"
+
+
+@pytest.mark.timeout(180)
+def test_a_repair_stores_what_no_mapping_takes(shipping: Shipping) -> None:
+    """`--repair` puts the field that does not fit under `extra`, where it is found; a dry run says so and changes nothing."""
+    ident = bury(shipping, request_id="bad-2", user_id={"id": 1}, extra={"kept": "x"})
+    plan = letters(shipping, "replay", "--repair", "--dry-run")
+    assert "Under `extra` would go: user_id (1)" in plan.stdout
+    assert len(shipping.dead_letters()) == 1
+
+    assert letters(shipping, "replay", "--repair", ident).returncode == 0
+    shipping.count()
+    (document,) = shipping.documents(request_id="bad-2")
+    assert document["extra"] == {"kept": "x", "user_id": {"id": 1}}
+    assert shipping.count(shipping.dead) == 0
+    assert len(shipping.documents(**{"extra.user_id.id": "1"})) == 1
+
+
+@pytest.mark.timeout(180)
+def test_a_replay_that_was_cut_off_stores_a_record_once(shipping: Shipping) -> None:
+    """Killed after Elasticsearch took the record and before the letter went: the next replay finds it there and lets the letter go."""
+    ident = bury(shipping, request_id="bad-3", user_id={"id": 1})
+    (letter,) = shipping.dead_letters()
+    shipping.admin.create(index=letter["target_index"], id=ident, document={**record_of("bad"), "request_id": "bad-3"}, refresh=True)
+    done = letters(shipping, "replay")
+    assert done.stdout == "1 record is in Elasticsearch, 1 of them from before; 0 letters left.\n"
+    assert len(shipping.documents(request_id="bad-3")) == 1
+    assert shipping.count(shipping.dead) == 0
+
+
+@pytest.mark.timeout(180)
+def test_letters_are_chosen_shown_and_dropped(shipping: Shipping) -> None:
+    """Filters choose, `show` has the whole line, nothing is deleted without being named, and damaged lines can't be replayed."""
+    for number in range(3):
+        assert shipping.producer._writer.append(b'{"timestamp":"2026-11-2%d","message": broken\n' % number)
+    ident = bury_among(shipping, service_name="voice", user_id={"id": 1})
+    assert found(shipping, "list")["by_reason"] == {"malformed": 3, "rejected": 1}
+    assert [letter["id"] for letter in found(shipping, "list", "--service=voice")["letters"]] == [ident]
+    assert found(shipping, "list", "--day=2026-11-21")["count"] == 1
+    assert letters(shipping, "list", "--reason=odd").returncode == 2
+
+    shown = letters(shipping, "show", ident)
+    assert "rejected" in shown.stdout and '"service_name": "voice"' in shown.stdout
+    assert letters(shipping, "show", "nobody").returncode == 1
+    stuck = letters(shipping, "replay", "--reason=malformed")
+    assert (stuck.returncode, "3 letters can't be sent" in stuck.stdout) == (1, True), stuck.stdout
+
+    assert letters(shipping, "drop").returncode == 2
+    assert "3 letters: 3 malformed would go" in letters(shipping, "drop", "--reason=malformed", "--dry-run").stdout
+    assert shipping.count(shipping.dead) == 4
+    assert letters(shipping, "drop", "--reason=malformed").stdout == "3 letters deleted.\n"
+    assert [letter["reason"] for letter in shipping.dead_letters()] == ["rejected"]
+    assert len(shipping.events("dead_letters.dropped")) == 1
+
+
+def bury_among(shipping: Shipping, **fields: Any) -> str:
+    """Ship a refused record beside three damaged lines."""
+    assert shipping.producer._writer.append(orjson.dumps({**record_of("bad"), **fields}) + b"\n")
+    shipping.start()
+    shipping.check_oracle(dead=4)
+    return str(found(shipping, "list", "--reason=rejected")["letters"][0]["id"])
+
+
+@pytest.mark.timeout(120)
+def test_a_failure_is_one_sentence(shipping: Shipping) -> None:
+    """Nobody to ask, or no right to: exit code 1 and one sentence that names the setting."""
+    away = letters(shipping, "list", ELASTICSEARCH_URL="http://127.0.0.1:9")
+    assert (away.returncode, away.stderr.count("\n")) == (1, 1)
+    assert "ELASTICSEARCH_URL" in away.stderr
+    refused = letters(shipping, "list", ELASTICSEARCH_CLEANUP_PASSWORD="wrong")
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert "ELASTICSEARCH_CLEANUP_PASSWORD" in refused.stderr
