@@ -11,6 +11,7 @@ import itertools
 import json
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -26,6 +27,7 @@ from app.stack.screen import screen, show
 from tests.faults.oracle import Judgement
 from tests.faults.run import Run
 from tests.faults.schedule import plan_of
+from tests.support.launch import launch_fork
 from tests.support.stack import RunningStack, new_stack
 
 DEFAULT_RUNS = 10
@@ -66,6 +68,7 @@ def main() -> int:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # progress shows in a pipe, too
     length = f"{options.hours:g} hours" if options.hours else f"{options.runs} runs"
     console.print(f"Kill loop, first seed {first}, {length}. Starting Elasticsearch …")
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # ends like Ctrl-C: what was started is stopped
     totals = Totals()
     began = time.monotonic()
     stack = new_stack()
@@ -114,7 +117,7 @@ def _one(stack: RunningStack, seed: int, options: argparse.Namespace, totals: To
     done: Counter[str] = Counter()
     try:
         with redirect_stdout(io.StringIO()):  # what the parts say is of no interest among a hundred runs
-            run = Run(stack, folder, plan_of(seed, options.steps))
+            run = Run(stack, folder, plan_of(seed, options.steps), launch=launch_fork)
             done = run.done
             judgement = run.execute()
     except Exception as error:  # a run that can't be judged has not kept the promise

@@ -16,12 +16,13 @@ from tests.faults.oracle import Counts, Judgement, judge_counters, judge_documen
 from tests.faults.schedule import Plan, Step
 from tests.faults.writers import Writers
 from tests.support.faultproxy import FaultProxy
+from tests.support.launch import Launch, launch_program
 from tests.support.servers import Server
 from tests.support.shipping import Shipping
 from tests.support.stack import RunningStack
 from tests.support.waiting import wait_until
 
-WORK_SECONDS: Final = 4.0
+WORK_SECONDS: Final = 20.0
 """A shipper that is to be killed gets so long to begin its work: killing it while it loads its modules proves nothing."""
 
 HEAL_SECONDS: Final = 180
@@ -35,14 +36,22 @@ class Run:
     """Use `execute`; what was done is in `done` afterwards."""
 
     def __init__(
-        self, stack: RunningStack, folder: Path, plan: Plan, *, shipper: str = "app.shipper", module: str = writer.__name__
+        self,
+        stack: RunningStack,
+        folder: Path,
+        plan: Plan,
+        *,
+        shipper: str = "app.shipper",
+        module: str = writer.__name__,
+        launch: Launch = launch_program,
     ) -> None:
         """`shipper` and `module` are what runs as shipper and as writers: negative controls put broken ones here."""
         self._stack: Final = stack
         self._plan: Final = plan
         self._shipping: Final = Shipping(stack, folder)
-        self._shipping.command[-1] = shipper
-        self._writers: Final = Writers(folder / "writers", self._shipping.spool, plan, module)
+        self._shipping.module = shipper
+        self._shipping.launch = launch
+        self._writers: Final = Writers(folder / "writers", self._shipping.spool, plan, module, launch)
         self._store: Final = Server(stack, "elasticsearch")
         self._complaints: Final[list[str]] = []
         self.done: Final[Counter[str]] = Counter()
@@ -58,8 +67,9 @@ class Run:
                     "SHIPPER_BATCH_DOCS": str(self._plan.batch_docs),
                     "SHIPPER_CONNECTIONS": str(self._plan.connections),
                 }
-                self._writers.start()
                 self._start_shipper()
+                self._writers.start()
+                self._await_work()
                 self._do_faults(proxy)
                 self._heal(proxy)
                 return self._judge()

@@ -1,8 +1,6 @@
 """The services of a run: started, killed, stopped, and asked what they owe."""
 
 import signal
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,14 +9,17 @@ from app.core.worker_metrics import WorkerFiles
 from tests.faults.oracle import Owed
 from tests.faults.schedule import Plan
 from tests.faults.writer import Ledger
+from tests.support.launch import Launch, Running
 from tests.support.processes import bare_environment
+from tests.support.waiting import wait_until
 
+START_SECONDS: Final = 120
 STOP_SECONDS: Final = 60
 
 
 @dataclass(slots=True)
 class _Life:
-    process: subprocess.Popen[bytes]
+    process: Running
     ledger: Path
     killed: bool = False
 
@@ -26,12 +27,13 @@ class _Life:
 class Writers:
     """All writers of a run."""
 
-    def __init__(self, folder: Path, spool: Path, plan: Plan, module: str = "tests.faults.writer") -> None:
-        """`module` is what runs as a writer."""
+    def __init__(self, folder: Path, spool: Path, plan: Plan, module: str, launch: Launch) -> None:
+        """`module` is what runs as a writer, and `launch` how it is started."""
         self._folder: Final = folder
         self._spool: Final = spool
         self._plan: Final = plan
         self._module: Final = module
+        self._launch: Final = launch
         self._metrics: Final = folder / "writer-metrics"
         self._lives: Final[list[list[_Life]]] = [[] for _ in range(plan.services)]
         folder.mkdir(parents=True, exist_ok=True)
@@ -42,9 +44,10 @@ class Writers:
         return sum(life.killed for lives in self._lives for life in lives)
 
     def start(self) -> None:
-        """Start every service."""
+        """Start every service, and wait until each has written something."""
         for number in range(self._plan.services):
             self._begin(number)
+        wait_until("all writers write", lambda: all(life.count for life in self.owed()[0]), START_SECONDS)
 
     def kill(self, number: int) -> None:
         """End a service with -9, and start it again."""
@@ -106,20 +109,13 @@ class Writers:
         Ledger(ledger)
         plan = self._plan
         words = [ledger, number, life, plan.pauses[number], plan.poison_share, plan.long_share]
-        with self._output(number).open("ab") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", self._module, *map(str, words)],
-                env=bare_environment(
-                    SPOOL_DIR=str(self._spool),
-                    SPOOL_SEGMENT_BYTES=str(plan.segment_bytes),
-                    SERVICE_NAME=self.service_name(number),
-                    PROMETHEUS_MULTIPROC_DIR=str(self._metrics),
-                    LOG_STDOUT="false",
-                    ENVIRONMENT="test",
-                ),
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
+        environment = bare_environment(
+            SPOOL_DIR=str(self._spool),
+            SPOOL_SEGMENT_BYTES=str(plan.segment_bytes),
+            SERVICE_NAME=self.service_name(number),
+            PROMETHEUS_MULTIPROC_DIR=str(self._metrics),
+            LOG_STDOUT="false",
+            ENVIRONMENT="test",
+        )
+        process = self._launch(self._module, [str(word) for word in words], environment, self._folder, self._output(number))
         self._lives[number].append(_Life(process, ledger))

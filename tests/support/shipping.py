@@ -4,8 +4,6 @@ import hashlib
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import uuid
 from collections import Counter
@@ -24,6 +22,7 @@ from app.core.ports import PORTS
 from app.core.records import timestamp
 from app.core.spool import SpoolWriter
 from app.shipper import setup
+from tests.support.launch import Launch, Running, launch_program
 from tests.support.processes import bare_environment, free_port
 from tests.support.stack import RunningStack
 from tests.support.waiting import wait_until
@@ -108,10 +107,11 @@ class Shipping:
         self.url: Final = stack.url("elasticsearch")
         self.admin: Final = Elasticsearch(self.url, basic_auth=stack.sign_in("admin"), request_timeout=30)
         self.producer: Final = Producer(self.spool, self.seed)
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Running | None = None
         self._offset = _free_offset()
         self.overrides: dict[str, str] = {}
-        self.command: list[str] = [sys.executable, "-m", "app.shipper"]
+        self.module = "app.shipper"
+        self.launch: Launch = launch_program
 
     @property
     def environment(self) -> dict[str, str]:
@@ -148,17 +148,9 @@ class Shipping:
         except AssertionError as error:
             raise AssertionError(f"{error}; exit code {self.process.poll()}\n{self.output.read_text()[-2000:]}") from error
 
-    def spawn(self) -> subprocess.Popen[bytes]:
+    def spawn(self) -> Running:
         """Start a shipper process and look no further."""
-        with self.output.open("ab") as output:
-            return subprocess.Popen(
-                self.command,
-                env=self.environment,
-                cwd=self.spool.parent,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
+        return self.launch(self.module, [], self.environment, self.spool.parent, self.output)
 
     def kill(self, number: int = signal.SIGKILL) -> int:
         """End the shipper; returns its exit code."""
