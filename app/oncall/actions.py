@@ -48,7 +48,7 @@ class Actions:
             await note(connection, ident, now, "acknowledged", who, how)
             await withdraw(connection, incident, now)
             await announce(connection, self._store, incident, ACKNOWLEDGED, now, but=who)
-        metrics.histogram("oncall_acknowledge_seconds").observe(max(0.0, now - incident["opened_at"]))
+        metrics.histogram("oncall_acknowledge_seconds").observe(max(0.0, now - incident["called_at"]))
         log.info("An incident was acknowledged", event="oncall.acknowledged", incident_id=ident, reason=how)
         return who
 
@@ -68,7 +68,7 @@ class Actions:
                     "acknowledged_at": None,
                     "notified_at": None,
                 }
-                change |= {"episode": incident["episode"] + 1, "step": 0, "next_at": now}
+                change |= {"episode": incident["episode"] + 1, "step": 0, "next_at": now, "called_at": now}
                 await note(connection, ident, now, "given back", who)
             await connection.execute(sa.update(INCIDENTS).where(INCIDENTS.c.id == ident).values(change))
         log.info("An incident changed hands", event="oncall.released", incident_id=ident, outcome="handed_over" if to else "released")

@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core import metrics
 from app.core.logger import get_logger
+from app.oncall.alert_rows import UNSEEN, known_of, write
 from app.oncall.machine import SEVERITIES, is_worse, move
 from app.oncall.payload import Alert, digest
 from app.oncall.policy import Policy
 from app.oncall.resolve import by_id, cancel_and_announce
-from app.oncall.store import Row, Store, note, rows
+from app.oncall.store import Row, Store, note, rows, when_stored
 from app.oncall.tables import ALERTS, INCIDENTS
 
 REOPEN_SECONDS: Final = 300.0
@@ -22,11 +23,6 @@ REOPEN_SECONDS: Final = 300.0
 
 _TRIES: Final = 5
 """Two replicas that open the same incident at once: one of them tries again and finds it."""
-
-_CHUNK: Final = 500
-
-UNSEEN: Final = "unseen"
-"""An alert that ended while Prometheus could not be asked."""
 
 log = get_logger(__name__)
 
@@ -53,7 +49,7 @@ class Intake:
         """End what went out of sight and did not come back; returns how many alerts. For when Prometheus has been back for long."""
         settled = 0
         async with self._store.transaction() as connection:
-            query = sa.select(ALERTS.c.incident_id).where(ALERTS.c.status == UNSEEN).distinct()
+            query = sa.select(ALERTS.c.incident_id).where(ALERTS.c.status == UNSEEN).distinct().order_by(ALERTS.c.incident_id)
             for found in await rows(connection, query):
                 incident = await by_id(connection, self._store, found["incident_id"])
                 assert incident is not None  # noqa: S101 - a foreign key holds it
@@ -76,7 +72,7 @@ class Intake:
     async def _take_in(self, connection: AsyncConnection, alerts: list[Alert], now: float, sure: bool) -> int:
         key = digest(*alerts[0].group)
         incident = await self._current(connection, key, now)
-        known = await _known(connection, alerts)
+        known = await known_of(connection, alerts)
         latest = _latest([*known, *(alert.identity for alert in alerts)])
         news = {alert.identity: alert for alert in alerts if _is_news(alert, known.get(alert.identity), latest)}
         if not news:
@@ -87,11 +83,11 @@ class Intake:
                 incident = await _incident_of(connection, known[next(iter(news))]["incident_id"])
             else:
                 incident = await self._open(connection, key, fresh, now)
-        await _write(connection, incident["id"], news, known, "resolved" if sure else UNSEEN)
+        await write(connection, incident["id"], news, known, "resolved" if sure else UNSEEN)
         if not sure and any(alert.status == "resolved" for alert in news.values()):
             await note(connection, incident["id"], now, "out of sight", detail="Prometheus does not answer: this is no recovery")
         await self._update(connection, incident, fresh, now)
-        metrics.counter("oncall_alerts_received_total").inc(len(news))
+        when_stored(connection, lambda: metrics.counter("oncall_alerts_received_total").inc(len(news)))
         return len(news)
 
     async def _current(self, connection: AsyncConnection, key: str, now: float) -> Row | None:
@@ -123,11 +119,17 @@ class Intake:
             "step": 0,
             "next_at": now,
             "opened_at": now,
+            "began_at": now,
+            "called_at": now,
         }
         await connection.execute(sa.insert(INCIDENTS).values(values))
         await note(connection, values["id"], now, "opened", detail=f"{severity}: {name}")
-        metrics.counter("oncall_incidents_total").labels(severity=severity if severity in SEVERITIES else "warning").inc()
-        log.info("An incident was opened", event="oncall.opened", incident_id=values["id"], alert_name=name, component=service)
+
+        def tell() -> None:
+            metrics.counter("oncall_incidents_total").labels(severity=severity if severity in SEVERITIES else "warning").inc()
+            log.info("An incident was opened", event="oncall.opened", incident_id=values["id"], alert_name=name, component=service)
+
+        when_stored(connection, tell)
         return await _incident_of(connection, values["id"])
 
     async def _update(self, connection: AsyncConnection, incident: Row, fresh: list[Alert], now: float) -> None:
@@ -152,6 +154,8 @@ class Intake:
         await note(connection, incident["id"], now, "reopened" if action == "reopen" else "got worse", detail=severity)
         labels = {**(alerts[0].labels if alerts else {}), "severity": severity}
         return {
+            "began_at": now if action == "reopen" else incident["began_at"],
+            "called_at": now,
             "state": move(incident["state"], action),
             "open_key": incident["group_key"],
             "severity": severity,
@@ -171,17 +175,6 @@ def escalation_for(policy: Policy, labels: dict[str, str]) -> str:
     return next(route.escalation for route in policy.routes if route.match.items() <= labels.items())
 
 
-async def _known(connection: AsyncConnection, alerts: list[Alert]) -> dict[tuple[str, float], Row]:
-    identities = list({alert.identity for alert in alerts})
-    found: dict[tuple[str, float], Row] = {}
-    for start in range(0, len(identities), _CHUNK):
-        prints = [fingerprint for fingerprint, _ in identities[start : start + _CHUNK]]
-        query = sa.select(ALERTS.c.fingerprint, ALERTS.c.starts_at, ALERTS.c.status, ALERTS.c.incident_id)
-        for row in await rows(connection, query.where(ALERTS.c.fingerprint.in_(prints))):
-            found[row["fingerprint"], row["starts_at"]] = row
-    return found
-
-
 def _latest(identities: Sequence[tuple[str, float]]) -> dict[str, float]:
     """The latest start of each fingerprint."""
     latest: dict[str, float] = {}
@@ -195,55 +188,6 @@ def _is_news(alert: Alert, known: Row | None, latest: dict[str, float]) -> bool:
     if alert.status == "firing" and alert.starts_at < latest[alert.identity[0]]:
         return False
     return known is None or known["status"] == UNSEEN or (known["status"] == "firing" and alert.status == "resolved")
-
-
-async def _write(
-    connection: AsyncConnection,
-    incident_id: str,
-    news: dict[tuple[str, float], Alert],
-    known: dict[tuple[str, float], Row],
-    ended_as: str,
-) -> None:
-    fresh = [_columns(incident_id, alert) for identity, alert in news.items() if identity not in known]
-    for start in range(0, len(fresh), _CHUNK):
-        await connection.execute(sa.insert(ALERTS), fresh[start : start + _CHUNK])
-    again = [
-        {"f": alert.identity[0], "s": alert.identity[1]}
-        for identity, alert in news.items()
-        if identity in known and alert.status == "firing"
-    ]
-    await _supersede(connection, news)
-    same = sa.and_(ALERTS.c.fingerprint == sa.bindparam("f"), ALERTS.c.starts_at == sa.bindparam("s"))
-    if again:
-        await connection.execute(sa.update(ALERTS).where(same).values(status="firing"), again)
-    ended = [
-        {"f": alert.identity[0], "s": alert.identity[1], "e": alert.ends_at}
-        for identity, alert in news.items()
-        if identity in known and alert.status == "resolved"
-    ]
-    if ended:
-        await connection.execute(sa.update(ALERTS).where(same).values(status=ended_as, ends_at=sa.bindparam("e")), ended)
-
-
-async def _supersede(connection: AsyncConnection, news: dict[tuple[str, float], Alert]) -> None:
-    """An alert that starts again has ended before: Alertmanager forgets an end when the next start comes before its next message."""
-    earlier = sa.and_(ALERTS.c.fingerprint == sa.bindparam("f"), ALERTS.c.starts_at < sa.bindparam("s"), ALERTS.c.status != "resolved")
-    starts = [{"f": fingerprint, "s": start, "e": start} for fingerprint, start in news]
-    await connection.execute(sa.update(ALERTS).where(earlier).values(status="resolved", ends_at=sa.bindparam("e")), starts)
-
-
-def _columns(incident_id: str, alert: Alert) -> dict[str, Any]:
-    fingerprint, starts_at = alert.identity
-    return {
-        "fingerprint": fingerprint,
-        "starts_at": starts_at,
-        "incident_id": incident_id,
-        "status": alert.status,
-        "ends_at": alert.ends_at or None,
-        "labels": alert.labels,
-        "annotations": alert.annotations,
-        "url": alert.url,
-    }
 
 
 def _worst(alerts: Sequence[Alert]) -> str:

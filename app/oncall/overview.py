@@ -60,14 +60,14 @@ class Overview:
 
     async def measure(self, now: float) -> None:
         """Set the gauges. Every replica sets the same values: take the maximum over them."""
-        open_ones = sa.select(INCIDENTS.c.severity, INCIDENTS.c.state, INCIDENTS.c.opened_at).where(INCIDENTS.c.open_key.is_not(None))
+        open_ones = sa.select(INCIDENTS.c.severity, INCIDENTS.c.state, INCIDENTS.c.called_at).where(INCIDENTS.c.open_key.is_not(None))
         waiting = sa.select(sa.func.count()).where(NOTIFICATIONS.c.state == "pending")
         async with self._store.transaction() as connection:
             found = await rows(connection, open_ones)
             pending = int((await connection.execute(waiting)).scalar_one())
         for severity in ("critical", "warning", "info"):
             metrics.gauge("oncall_incidents_open").labels(severity=severity).set(sum(row["severity"] == severity for row in found))
-        unanswered = [now - row["opened_at"] for row in found if row["state"] != "acknowledged" and row["severity"] == "critical"]
+        unanswered = [now - row["called_at"] for row in found if row["state"] != "acknowledged" and row["severity"] == "critical"]
         metrics.gauge("oncall_oldest_unacknowledged_seconds").set(max(unanswered, default=0.0))
         metrics.gauge("oncall_pending_notifications").set(pending)
 

@@ -9,7 +9,7 @@ from app.core import metrics
 from app.core.logger import get_logger
 from app.oncall.machine import move
 from app.oncall.payload import digest
-from app.oncall.store import Row, Store, note, rows
+from app.oncall.store import Row, Store, note, rows, when_stored
 from app.oncall.tables import INCIDENTS, NOTIFICATIONS
 
 PAGE: Final = "page"
@@ -24,19 +24,29 @@ def notification_id(incident: Row, step: int, contact: str, kind: str) -> str:
     return f"{incident['id']}:{incident['episode']}:{step}:{digest(contact)[:12]}:{kind}"
 
 
+def step_of(notification: Row) -> int:
+    """The step of the escalation that planned a message."""
+    return int(notification["id"].split(":")[2])
+
+
 async def cancel_and_announce(connection: AsyncConnection, store: Store, incident: Row, now: float) -> dict[str, Any]:
     """Withdraw what is not sent yet and tell those who were paged that it is over; returns the incident's new columns."""
     await withdraw(connection, incident, now)
     await announce(connection, store, incident, RESOLVED, now)
     await note(connection, incident["id"], now, "resolved")
-    metrics.histogram("oncall_resolve_seconds").observe(max(0.0, now - incident["opened_at"]))
-    log.info(
-        "An incident is over",
-        event="oncall.resolved",
-        incident_id=incident["id"],
-        alert_name=incident["alertname"],
-        duration_ms=round((now - incident["opened_at"]) * 1000),
-    )
+    lasted = max(0.0, now - incident["began_at"])
+
+    def tell() -> None:
+        metrics.histogram("oncall_resolve_seconds").observe(lasted)
+        log.info(
+            "An incident is over",
+            event="oncall.resolved",
+            incident_id=incident["id"],
+            alert_name=incident["alertname"],
+            duration_ms=round(lasted * 1000),
+        )
+
+    when_stored(connection, tell)
     return {"state": move(incident["state"], "resolve"), "open_key": None, "next_at": None, "resolved_at": now}
 
 

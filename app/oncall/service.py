@@ -54,7 +54,7 @@ class Service:
         await self.store.migrate()
         for name, work, pause in (
             ("escalation", self.escalator.run_due, TICK_SECONDS),
-            ("delivery", self.deliverer.run_due, TICK_SECONDS),
+            ("delivery", self.deliverer.start_due, TICK_SECONDS),
             ("watchdog", self.watch.look, SLOW_TICK_SECONDS),
             ("settling", self.watch.settle, SLOW_TICK_SECONDS),
             ("gauges", self._measure, SLOW_TICK_SECONDS),
@@ -70,6 +70,9 @@ class Service:
                 job.cancel()
                 with suppress(asyncio.CancelledError):
                     await job
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.deliverer.finish(), STOP_SECONDS)
+            await self.deliverer.cancel()
         await self.watch.close()
         await self.sender.close()
         await self.store.close()

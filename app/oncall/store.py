@@ -6,8 +6,8 @@ takes the write lock at its start.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +26,8 @@ POOL_SIZE: Final = 5
 LONGEST_DETAIL: Final = 500
 
 Row = sa.RowMapping
+
+_LATER: Final = "nobet.later"
 
 
 class Store:
@@ -62,13 +64,14 @@ class Store:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """Committed at the end, rolled back on an exception."""
-        if self.is_postgres:
+        """Committed at the end, rolled back on an exception. What `when_stored` was given happens after the commit only."""
+        async with nullcontext() if self.is_postgres else self._one_writer:
             async with self._engine.begin() as connection:
+                later: list[Callable[[], None]] = []
+                connection.info[_LATER] = later
                 yield connection
-            return
-        async with self._one_writer, self._engine.begin() as connection:
-            yield connection
+            for action in later:
+                action()
 
     def claimed(self, query: sa.Select[Any]) -> sa.Select[Any]:
         """The query, with rows that another replica holds left out, and the found ones held until the transaction ends."""
@@ -103,6 +106,11 @@ async def note(connection: AsyncConnection, incident_id: str, at: float, what: s
     """Add a line to an incident's timeline; it is never changed afterwards."""
     entry = {"incident_id": incident_id, "at": at, "what": what, "who": who[:200], "detail": detail[:LONGEST_DETAIL]}
     await connection.execute(sa.insert(TIMELINE).values(entry))
+
+
+def when_stored(connection: AsyncConnection, action: Callable[[], None]) -> None:
+    """Do it once the transaction is committed: what is counted or logged has happened, and is counted once however often it was tried."""
+    connection.info[_LATER].append(action)
 
 
 async def rows(connection: AsyncConnection, query: sa.Select[Any]) -> Sequence[Row]:

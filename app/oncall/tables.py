@@ -28,6 +28,8 @@ INCIDENTS: Final = sa.Table(
     sa.Column("step", sa.Integer, nullable=False, comment="Level that comes next, counted over all rounds."),
     sa.Column("next_at", Seconds, comment="When the next level hears of it; NULL when nobody has to."),
     sa.Column("opened_at", Seconds, nullable=False),
+    sa.Column("began_at", Seconds, nullable=False, comment="Opened, or opened again: the time to its end is counted from here."),
+    sa.Column("called_at", Seconds, nullable=False, comment="Beginning of the episode: the time to an answer is counted from here."),
     sa.Column("notified_at", Seconds),
     sa.Column("acknowledged_at", Seconds),
     sa.Column("acknowledged_by", sa.String(200)),

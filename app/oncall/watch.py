@@ -62,7 +62,8 @@ class Watch:
             return
         since = beats.get(MISSING, 0.0)
         if age > limit and not since:
-            await self._tell(now, now, missing=True)
+            # Counted from the last beat, so that every replica tells the same alert.
+            await self._tell(now - age + limit, now, missing=True)
         elif age <= limit and since:
             await self._tell(since, now, missing=False)
         if age <= limit:
