@@ -6,8 +6,10 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 MODE ?= auto
 STAMP := $(VENV)/.ready
+# Most of the time the tests wait for servers: two processes halve it, more would only disturb each other.
+TEST_PROCESSES ?= 2
 
-.PHONY: faults bench-load help generated servers venv up down status story demo token clean test test-unit lint fmt generate requirements coverage-map
+.PHONY: faults bench-load help generated servers venv up down status story demo token backup restore clean test test-unit lint fmt generate requirements coverage-map
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "; print "Nöbet: the night watch for FastAPI services\n"} /^[a-z-]+:.*## / {printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +39,12 @@ demo: $(STAMP) ## Send lifelike traffic with failures in it; Ctrl-C ends it
 token: $(STAMP) ## Print the bearer token of /metrics
 	@$(RUN) -m app.cli token
 
+backup: $(STAMP) ## Save everything of the running stack, sealed and read back: make backup TO=/mnt/backups
+	@$(RUN) -m app.cli backup --mode $(MODE) $(if $(TO),--to "$(TO)")
+
+restore: $(STAMP) ## Bring a backup into an empty stack: make restore BACKUP=newest or a folder
+	@$(RUN) -m app.cli restore --mode $(MODE) $(if $(FROM),--from "$(FROM)") $(if $(KEY),--key-file "$(KEY)") $(if $(FORCE),--force) "$(BACKUP)"
+
 clean: $(STAMP) ## Stop the stack and remove its state (.stack); asks first
 	@$(RUN) -m app.cli clean
 
@@ -45,7 +53,7 @@ servers: $(STAMP)
 	@$(RUN) -m app.stack.install
 
 test: lint servers ## Run every check: lint, unit, configuration, integration and end to end
-	@$(VENV)/bin/pytest
+	@$(VENV)/bin/pytest -n $(TEST_PROCESSES)
 
 test-unit: $(STAMP) ## Run the quick tests that need no server
 	@$(VENV)/bin/pytest tests/unit

@@ -44,6 +44,9 @@ class ElasticsearchIndices:
 
     def __init__(self, url: str, auth: BasicAuth | None) -> None:
         self._url: Final = url
+        self._setting: Final = (
+            f"ELASTICSEARCH_{auth[0].removeprefix('nobet_').upper()}_PASSWORD" if auth else "ELASTICSEARCH_CLEANUP_PASSWORD"
+        )
         self._client: Final[Elasticsearch] = connect(url, auth, timeout=TIMEOUT_SECONDS)
 
     @_asking
@@ -52,11 +55,13 @@ class ElasticsearchIndices:
         found: dict[str, IndexInfo] = {}
         for prefix in prefixes:
             answer = self._client.indices.get(index=f"{prefix}-*", expand_wildcards=["open", "closed"], allow_no_indices=True)
-            for name, described in answer.body.items():
-                settings = described["settings"]["index"]
-                kept = {key: settings[key] for key in _KEPT_SETTINGS if key in settings}
-                found[name] = IndexInfo(name, settings["uuid"], kept, described["mappings"])
+            found |= _described(answer.body)
         return list(found.values())
+
+    @_asking
+    def open_indices(self) -> list[IndexInfo]:
+        """All indices that can be read, whatever their names; hidden ones are Elasticsearch's own business."""
+        return list(_described(self._client.indices.get(index="*", expand_wildcards="open", allow_no_indices=True).body).values())
 
     @_asking
     def content(self, name: str) -> Content:
@@ -123,7 +128,7 @@ class ElasticsearchIndices:
 
     def sentence(self, error: ApiError | TransportError) -> StoreError:
         """What to do about an error of the client's."""
-        return StoreError(explain(error, self._url, "ELASTICSEARCH_CLEANUP_PASSWORD"))
+        return StoreError(explain(error, self._url, self._setting))
 
     def _uuid(self, name: str) -> str | None:
         answer = self._client.indices.get_settings(index=name, ignore_unavailable=True, flat_settings=True).body
@@ -134,6 +139,15 @@ class ElasticsearchIndices:
         """Take writes again. The index may be gone, or Elasticsearch; the run has its failure already."""
         with suppress(ApiError, TransportError):
             self._client.indices.put_settings(index=name, settings={"index.blocks.write": None})
+
+
+def _described(answer: dict[str, Any]) -> dict[str, IndexInfo]:
+    found = {}
+    for name, described in answer.items():
+        settings = described["settings"]["index"]
+        kept = {key: settings[key] for key in _KEPT_SETTINGS if key in settings}
+        found[name] = IndexInfo(name, settings["uuid"], kept, described["mappings"])
+    return found
 
 
 def _line(hit: dict[str, Any]) -> bytes:

@@ -81,9 +81,12 @@ class SpoolSettings(BaseModel):
     spool_max_bytes: Positive = Field(
         2 * 1024**3, description="Bound of the whole spool. Beyond it the oldest finished segment is dropped and counted."
     )
-    spool_fsync_seconds: float = Field(
-        0, ge=0, description="Interval in which segments are forced to disk, against power loss. 0: the kernel decides (survives kill -9)."
+    spool_fsync: Literal["off", "segment", "interval"] = Field(
+        "off",
+        description="What is forced to disk, against power loss: nothing (the kernel decides; survives kill -9), "
+        "each segment when it is finished, or that and everything written, every SPOOL_FSYNC_SECONDS.",
     )
+    spool_fsync_seconds: Seconds = Field(1, description="That interval.")
 
 
 class CorrelationSettings(BaseModel):
@@ -297,7 +300,10 @@ class ShipperSettings(BaseModel):
     shipper_backoff_max_seconds: Seconds = Field(30, description="Longest pause between two tries.")
     shipper_drain_seconds: Seconds = Field(10, description="Time that a stopping shipper takes to deliver what is left.")
     shipper_item_tries: Positive = Field(
-        10, description="A document that is answered with 500 so often, while its index takes others, becomes a dead letter (about a minute)."
+        10, description="A document that gets 500 so often, while its index takes others, becomes a dead letter; 10 take about a minute."
+    )
+    canary_seconds: Seconds = Field(
+        30, description="Pause between two canary records, which the cleanup process writes and then looks for in Elasticsearch."
     )
 
 

@@ -13,7 +13,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-_DONE: Final = {"ready", "stopped", "runs"}
+_DONE: Final = {"ready", "stopped", "runs", "saved", "restored", "intact"}
 _BAD: Final = {"failed", "blocked"}
 _IDLE: Final = {"waiting", "building"}
 

@@ -14,6 +14,7 @@ PROMETHEUS: Final = Component(
         "--storage.tsdb.retention.time={settings.prometheus_retention}",
         "--web.listen-address={host}:{port[prometheus]}",
         "--web.enable-lifecycle",
+        "--web.enable-admin-api",  # for the snapshot that a backup takes
         "--web.external-url=http://{host}:{port[prometheus]}/",
         "--enable-feature=exemplar-storage",
         "--log.format=logfmt",
