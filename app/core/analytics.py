@@ -24,8 +24,8 @@ from app.core.analytics_lane import Lane, Store
 from app.core.config import Settings, get_settings
 from app.core.logger import get_logger
 from app.core.pseudonyms import Pseudonyms
-from app.core.spool import EVENTS_STREAM, SpoolWriter
-from app.core.spool_bound import tell_dropped
+from app.core.spool import EVENTS_STREAM
+from app.core.spool_bound import open_spool
 from app.core.telemetry.tracked import TRACKED
 from app.core.tracked_event import EventMaker, TrackedEvent
 
@@ -44,16 +44,8 @@ class Tracker:
         self._total = metrics.counter("tracked_events_total")
         self._refused = metrics.counter("tracked_events_refused_total")
         self._removed = metrics.counter("tracked_properties_removed_total")
-        self._spool: SpoolWriter | None = None
-        if settings.spool_dir is not None and self._enabled:
-            self._spool = SpoolWriter(
-                settings.spool_dir,
-                settings.service_name or service,
-                stream=EVENTS_STREAM,
-                segment_bytes=settings.spool_segment_bytes,
-                max_bytes=settings.spool_max_bytes,
-                on_dropped=tell_dropped,
-            )
+        self._spool = open_spool(settings, settings.service_name or service, EVENTS_STREAM) if self._enabled else None
+        if self._spool is not None:
             self.add_store("spool", self._to_spool)
 
     def add_store(self, name: str, store: Store) -> None:
@@ -122,8 +114,6 @@ class Tracker:
         assert self._spool is not None  # noqa: S101 - the lane exists only with a spool
         if not await asyncio.to_thread(self._spool.append, b"".join(event.line for event in events)):
             raise OSError("The spool can't be written")
-        if self._settings.spool_fsync_seconds:
-            await asyncio.to_thread(self._spool.sync)
 
     def _refuse_unknown(self, event_type: str) -> None:
         self._refused.labels("unknown_type").inc()

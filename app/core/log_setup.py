@@ -2,7 +2,6 @@
 
 import atexit
 import logging
-from typing import Any
 
 import structlog
 
@@ -14,9 +13,8 @@ from app.core.logger import get_logger
 from app.core.pipeline import PIPELINE
 from app.core.records import present_addresses
 from app.core.security import address_for_login
-from app.core.sink import Sink, Syncer
-from app.core.spool import SpoolWriter
-from app.core.spool_bound import tell_dropped
+from app.core.sink import Sink
+from app.core.spool_bound import open_spool
 
 BACKEND_LOGGER = "backend"
 """The service's own logger of the source documents; its base level is INFO."""
@@ -36,25 +34,15 @@ def setup_logging(settings: Settings | None = None, service: str = "") -> Sink:
     sink = _make_sink(settings, PIPELINE.service)
     PIPELINE.sink = sink
     PIPELINE.gate = FloodGate(settings)
-    if settings.spool_fsync_seconds and settings.spool_dir:
-        PIPELINE.syncer = Syncer(sink, settings.spool_fsync_seconds)
     _take_over_standard_logging(settings.effective_log_level)
     return sink
 
 
 def _make_sink(settings: Settings, service: str) -> Sink:
-    spool = None
-    if settings.spool_dir is not None:
-        spool = SpoolWriter(
-            settings.spool_dir,
-            service,
-            segment_bytes=settings.spool_segment_bytes,
-            max_bytes=settings.spool_max_bytes,
-            on_dropped=tell_dropped,
-        )
+    spool = open_spool(settings, service)
     stdout = None
     if settings.log_stdout or spool is None:
-        stdout = console.formatter(settings.log_console_id_length) if settings.log_format == "console" else _as_is
+        stdout = console.formatter(settings.log_console_id_length) if settings.log_format == "console" else _as_it_is
     sink = Sink(spool, stdout=stdout)
     log = get_logger(__name__)
     sink.on_spool_failed = lambda: log.error("The spool can't be written; records go to standard error", event="spool.failed")
@@ -62,7 +50,7 @@ def _make_sink(settings: Settings, service: str) -> Sink:
     return sink
 
 
-def _as_is(_record: dict[str, Any], line: bytes) -> bytes:
+def _as_it_is(line: bytes) -> bytes:
     return line
 
 
@@ -95,9 +83,6 @@ def _is_plain(handler: logging.Handler) -> bool:
 
 def shutdown_logging() -> None:
     """Write out what is pending and let go of the spool. Logging afterwards starts it again."""
-    if PIPELINE.syncer is not None:
-        PIPELINE.syncer.stop()
-        PIPELINE.syncer = None
     if PIPELINE.sink is not None:
         PIPELINE.sink.close()
         PIPELINE.sink = None

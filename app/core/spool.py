@@ -5,91 +5,63 @@ Format
     `.events.ndjson` one of tracked events, which go to indices of their own. Writer
     names are unique per process start, sequence numbers grow by one. A segment
     holds whole lines, each a JSON object that begins `{"timestamp":"<26 characters>Z"`.
+    The shipper's positions and lock are in the folder `.shipper` (`spool_positions`).
 
 Invariants
     1. One writer per segment, one write(2) per record: what was written survives `kill -9`.
     2. A writer holds flock(LOCK_EX) on the segment that it appends to. Whoever
        gets that lock knows that nobody will ever append again.
-    3. The next segment is open and locked, and the folder synced, before the last is let go.
+    3. The next segment is open and locked, and its name on disk, before the last is let go.
     4. Bytes are never changed in place. A write that came out short is cut off
        again at once; where even that fails, the torn piece ends at the next newline.
-    5. The caller never gets an exception, and never waits for a lock or the network.
+    5. The caller never gets an exception, and never waits for a lock of another
+       process, for fsync or for the network.
+    6. A segment that somebody reads is never dropped (`spool_files`: the readers' mark).
 
 Bound
-    Beyond `max_bytes` the oldest finished segment that nobody reads is dropped,
-    and its records are counted. The look happens when a segment is closed, in a
-    thread of its own.
+    Beyond `max_bytes` the oldest finished segment that nobody reads is dropped, and
+    its undelivered records are counted (`spool_drop`). The look happens when a
+    segment is closed, in a thread of its own. So the folder may exceed the bound
+    by the segments that are being written or read.
 
 Recovery
-    A folder that is full or gone makes `append` return False; the caller writes
-    the record elsewhere. Each later record tries again, at most once a second
-    when a new segment must be opened, so that the spool comes back by itself.
+    Nothing has to be repaired at a start: a dead writer's lock is free, so its
+    segments are finished; a new process writes new ones; a torn last line is cut
+    and counted by the shipper. A folder that is full or gone makes `append` return
+    False; the caller writes the record elsewhere. Each later record tries again, at
+    most once a second when a new segment must be opened, so that the spool comes
+    back by itself.
 
 Durability
-    Written: after `append` returned True (survives the process). Durable: after
-    the next `sync`, in the interval of the settings (survives power loss).
+    Written: after `append` returned True (survives the death of the process).
+    Durable (survives power loss): by the policy SPOOL_FSYNC.
+    off       when the kernel writes it out, usually within 30 s;
+    segment   a segment that is finished, when it is closed;
+    interval  that, and what was written, every SPOOL_FSYNC_SECONDS.
+    The names of segments are forced to disk under each policy.
 """
 
-import fcntl
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
-SUFFIX: Final = ".ndjson"
-EVENTS_STREAM: Final = "events"
-"""Stream of the tracked events. Log records have the stream without a name."""
+from app.core.spool_drop import drop_beyond
+from app.core.spool_files import EVENTS_STREAM, SegmentName, list_segments, sync_directory, take_lock
+from app.core.spool_sync import Interval, start_thread
 
-STREAMS: Final = frozenset({"", EVENTS_STREAM})
+__all__ = ["EVENTS_STREAM", "FsyncPolicy", "SegmentName", "SpoolWriter", "drop_beyond", "list_segments", "sync_directory"]
+
+CLOSE_SECONDS: Final = 5.0
+"""Longest wait for each segment that is still being forced to disk when the writer is closed."""
+
+FsyncPolicy = Literal["off", "segment", "interval"]
+
 REOPEN_SECONDS: Final = 1.0
 """Shortest pause between two tries to open a segment, so that a full disk costs one system call a second."""
-
-_LOCK_NOW: Final = fcntl.LOCK_EX | fcntl.LOCK_NB
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class SegmentName:
-    """The parts of a segment's file name. Orders by writer, then sequence: the order of writing."""
-
-    writer: str
-    sequence: int
-    service: str
-    stream: str = ""
-
-    @classmethod
-    def parse(cls, name: str) -> "SegmentName | None":
-        """The parts of a file name, or None when it is no segment's."""
-        service, _, rest = name.removesuffix(SUFFIX).partition(".")
-        writer, _, rest = rest.partition(".")
-        sequence, dot, stream = rest.partition(".")
-        if not (name.endswith(SUFFIX) and service and writer and sequence.isdigit() and stream in STREAMS and bool(dot) == bool(stream)):
-            return None
-        return cls(writer, int(sequence), service, stream)
-
-    def __str__(self) -> str:
-        return f"{self.service}.{self.writer}.{self.sequence:08d}{'.' if self.stream else ''}{self.stream}{SUFFIX}"
-
-
-def sync_directory(folder: Path) -> None:
-    """Make the names in a folder durable: files that were made, renamed or removed."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def list_segments(folder: Path) -> list[SegmentName]:
-    """The segments of a folder, oldest first within each writer; other files are passed over."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(filter(None, (SegmentName.parse(entry.name) for entry in entries)))
-    except FileNotFoundError:
-        return []
 
 
 def _writer_name() -> str:
@@ -108,6 +80,8 @@ class SpoolWriter:
         stream: str = "",
         segment_bytes: int,
         max_bytes: int,
+        fsync: FsyncPolicy = "off",
+        fsync_seconds: float = 1.0,
         on_dropped: Callable[[SegmentName, int], None] = lambda _name, _records: None,
     ) -> None:
         self._folder = folder
@@ -115,6 +89,8 @@ class SpoolWriter:
         self._stream = stream
         self._segment_bytes = segment_bytes
         self._max_bytes = max_bytes
+        self._fsync = fsync
+        self._interval = Interval(self.sync, fsync_seconds)
         self._on_dropped = on_dropped
         self._lock = threading.Lock()
         self._descriptor = -1
@@ -124,6 +100,10 @@ class SpoolWriter:
         self._next_try = 0.0
         self._next_look = 0.0
         self._torn = False
+        self._synced = (0, 0)
+        """Segment and size at the last sync."""
+        self._finishing: dict[int, threading.Thread] = {}
+        """Descriptors of finished segments that are still to be let go, and who does it."""
         os.register_at_fork(after_in_child=self._forget)
 
     def append(self, line: bytes) -> bool:
@@ -149,17 +129,26 @@ class SpoolWriter:
     def sync(self) -> None:
         """Force what was written to disk. Failures are left to the next call."""
         with self._lock:
-            descriptor = os.dup(self._descriptor) if self._descriptor >= 0 else -1
+            state = (self._sequence, self._size)
+            descriptor = os.dup(self._descriptor) if self._descriptor >= 0 and state != self._synced else -1
         if descriptor >= 0:
             with suppress(OSError):
+                sync_directory(self._folder)
                 os.fdatasync(descriptor)
+                self._synced = state
             os.close(descriptor)
 
     def close(self) -> None:
         """Let the segment go, so that it can be delivered to its end and removed."""
+        self._interval.stop()
+        if self._fsync != "off":
+            self.sync()
         with self._lock:
             self._release(self._descriptor)
             self._descriptor = -1
+            finishing = list(self._finishing.values())
+        for thread in finishing:
+            thread.join(CLOSE_SECONDS)
 
     def _undo(self, written: int) -> None:
         """Cut off a piece of a record; where that fails, fence it with a newline before the next record."""
@@ -186,13 +175,30 @@ class SpoolWriter:
             return self._descriptor >= 0
         finished, self._descriptor = self._descriptor, descriptor
         self._size, self._torn = 0, False
-        if finished >= 0:
+        if self._fsync == "interval":
+            self._interval.start()
+        thread = start_thread("spool-finish", self._finish, finished)
+        if thread is not None:
+            self._finishing[finished] = thread  # taken out again under the lock that we hold
+        else:
             self._release(finished)
-            threading.Thread(target=self._enforce_bound, name="spool-bound", daemon=True).start()
         return True
 
+    def _finish(self, finished: int) -> None:
+        """Beside the caller's path: the new segment's name to disk, the last one's bytes too, then let that go and look at the bound."""
+        with suppress(OSError):
+            sync_directory(self._folder)
+        if finished >= 0 and self._fsync != "off":
+            with suppress(OSError):
+                os.fdatasync(finished)
+        with self._lock:
+            self._finishing.pop(finished, None)
+            self._release(finished)
+        if finished >= 0:
+            self._enforce_bound()
+
     def _create(self) -> int:
-        """Make, lock and announce a segment; a name that a reader took away meanwhile is given up for the next."""
+        """Make and lock a segment; a name that a reader took away meanwhile is given up for the next."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._writer = self._writer or _writer_name()
         while True:
@@ -200,12 +206,8 @@ class SpoolWriter:
             name = SegmentName(self._writer, self._sequence, self._service, self._stream)
             descriptor = os.open(self._folder / str(name), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
             try:
-                fcntl.flock(descriptor, _LOCK_NOW)
-                if os.fstat(descriptor).st_nlink:
-                    sync_directory(self._folder)
+                if take_lock(descriptor) and os.fstat(descriptor).st_nlink:
                     return descriptor
-            except BlockingIOError:
-                pass
             except OSError:
                 os.close(descriptor)
                 raise
@@ -217,11 +219,12 @@ class SpoolWriter:
                 self._on_dropped(name, records)
 
     def _forget(self) -> None:
-        """In a forked child: the segment and its lock are the parent's."""
+        """In a forked child: the segments and their locks are the parent's, and there are no threads."""
         self._lock = threading.Lock()
-        if self._descriptor >= 0:
-            with suppress(OSError):
-                os.close(self._descriptor)
+        for descriptor in {self._descriptor, *self._finishing}:
+            self._release(descriptor)
+        self._finishing = {}
+        self._interval.forget()
         self._descriptor, self._writer, self._sequence, self._next_try = -1, "", 0, 0.0
 
     @staticmethod
@@ -229,46 +232,3 @@ class SpoolWriter:
         if descriptor >= 0:
             with suppress(OSError):
                 os.close(descriptor)
-
-
-def drop_beyond(folder: Path, max_bytes: int) -> Iterator[tuple[SegmentName, int]]:
-    """Remove the oldest finished segments until the folder fits its bound; yields each with its count of records.
-
-    Segments that a writer appends to or that the shipper is reading are locked, and stay.
-    """
-    found = [(status.st_mtime_ns, name, status.st_size) for name in list_segments(folder) if (status := _status(folder / str(name)))]
-    excess = sum(size for _, _, size in found) - max_bytes
-    for _, name, size in sorted(found):
-        if excess <= 0:
-            return
-        records = _drop(folder / str(name))
-        if records is not None:
-            excess -= size
-            yield name, records
-
-
-def _status(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except FileNotFoundError:
-        return None
-
-
-def _drop(path: Path) -> int | None:
-    """Count the records of a segment and unlink it; None when somebody holds it or it is gone."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(descriptor, _LOCK_NOW)
-        records = 0
-        while chunk := os.read(descriptor, 1 << 20):
-            records += chunk.count(b"\n")
-        path.unlink()
-    except (BlockingIOError, FileNotFoundError):
-        return None
-    else:
-        return records
-    finally:
-        os.close(descriptor)

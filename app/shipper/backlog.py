@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from app.core.spool import SegmentName
+from app.core.spool_files import SegmentName
 from app.shipper.batch import RECORD_START
 from app.shipper.deadletters import TIMESTAMP_BYTES
 from app.shipper.segments import Segment, SegmentQueue

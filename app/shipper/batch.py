@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import orjson
 
-from app.core.spool import EVENTS_STREAM, SegmentName
+from app.core.spool_files import EVENTS_STREAM, SegmentName
 from app.shipper.segments import Segment, SegmentQueue
 
 RECORD_START: Final = b'{"timestamp":"'

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-from app.core.spool import SegmentName
+from app.core.spool_files import SegmentName
 from app.shipper.batch import HEAD_BYTES, RECORD_START, daily_index, day_of, document_id
 
 TIMESTAMP_BYTES: Final = len("2026-11-22T02:15:04.123456Z")

@@ -19,7 +19,7 @@ import orjson
 
 from app.clients.elasticsearch import NoAnswerInTimeError, UnreachableError
 from app.core import metrics
-from app.core.spool import SegmentName
+from app.core.spool_files import SegmentName
 from app.shipper.batch import Batch
 from app.shipper.deadletters import DeadLetter, is_json
 from app.shipper.parts import Part, letters_part, take_letters

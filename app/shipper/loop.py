@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from typing import Final
 
 from app.core import metrics
-from app.core.spool import sync_directory
+from app.core.spool_files import sync_directory
 from app.shipper.backlog import BacklogMeter
 from app.shipper.batch import Batch, BatchBuilder
 from app.shipper.deliver import CORRUPT, DEAD, Deliverer

@@ -7,31 +7,14 @@ empty, torn or garbage is recognized by its checksum; then every segment is read
 from its start, and Elasticsearch refuses what it already has.
 """
 
-import binascii
 import os
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
 
-import orjson
+from app.core.spool_files import sync_directory
+from app.core.spool_positions import FILE_NAME, Progress, UnusablePositionsError, encode_progress, read_progress
 
-from app.core.spool import sync_directory
-
-FILE_NAME: Final = "positions"
-FORMAT: Final = 1
-
-
-class UnusablePositionsError(Exception):
-    """There is a position file, and it can't be trusted."""
-
-
-@dataclass(slots=True)
-class Progress:
-    """Positions by segment file name, and counts of records by metric and label value."""
-
-    positions: dict[str, int] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
+__all__ = ["FILE_NAME", "PositionFile", "Progress", "UnusablePositionsError"]
 
 
 class PositionFile:
@@ -43,20 +26,14 @@ class PositionFile:
 
     def load(self) -> Progress:
         """What was saved last; empty on the first start. Raises UnusablePositionsError when the file is no such thing."""
-        try:
-            content = self._path.read_bytes()
-        except FileNotFoundError:
-            return Progress()
-        except OSError as error:
-            raise UnusablePositionsError(f"{self._path}: {error.strerror}") from None
-        return _decode(content)
+        return read_progress(self._path)
 
     def save(self, progress: Progress) -> None:
         """Replace the file; when this returns, the new one survives a power loss. Raises OSError."""
         temporary = self._path.with_suffix(".new")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            _write_all(descriptor, _encode(progress))
+            _write_all(descriptor, encode_progress(progress))
             os.fsync(descriptor)
         except OSError:
             with suppress(OSError):
@@ -72,18 +49,3 @@ def _write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def _encode(progress: Progress) -> bytes:
-    body = orjson.dumps({"format": FORMAT, "positions": progress.positions, "counts": progress.counts})
-    return b"%08x %b\n" % (binascii.crc32(body), body)
-
-
-def _decode(content: bytes) -> Progress:
-    checksum, _, body = content.rstrip(b"\n").partition(b" ")
-    if checksum != b"%08x" % binascii.crc32(body):
-        raise UnusablePositionsError("its checksum is wrong")
-    data: Any = orjson.loads(body)
-    if data["format"] != FORMAT:
-        raise UnusablePositionsError(f"its format is {data['format']}, this version reads {FORMAT}")
-    return Progress(data["positions"], data["counts"])

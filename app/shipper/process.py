@@ -16,6 +16,7 @@ from app.core.config import ConfigError, Settings, load_settings
 from app.core.log_setup import setup_logging, shutdown_logging
 from app.core.logger import get_logger
 from app.core.ports import port
+from app.core.spool_positions import STATE_FOLDER
 from app.core.system_metrics import SystemCollector
 from app.core.telemetry.template import dead_prefix
 from app.shipper.batch import BatchBuilder
@@ -27,9 +28,6 @@ from app.shipper.reports import Ledger, Reporter
 from app.shipper.segments import SegmentQueue
 
 SERVICE: Final = "shipper"
-STATE_FOLDER: Final = ".shipper"
-"""Inside the spool: positions and lock."""
-
 STALLED_SECONDS: Final = 60.0
 """Records that wait longer than this without any success make the shipper unhealthy."""
 

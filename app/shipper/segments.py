@@ -1,18 +1,18 @@
 """Reading the spool: which segments there are, which of them are finished, and their bytes.
 
 A segment is finished when its lock can be taken: its writer went on to the next
-one or is dead, and nobody will append to it. The lock is kept while the segment
-is read, so that the spool's bound doesn't drop what is on its way.
+one or is dead, and nobody will append to it. From opening a segment on, also one
+that is written, the shipper keeps the readers' mark on it, so that the spool's
+bound doesn't drop what is on its way.
 """
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from app.core.spool import SegmentName, list_segments
+from app.core.spool_files import SegmentName, list_segments, take_lock, take_mark
 
 MOST_OPEN: Final = 512
 """Segments read side by side, one of each writer; half of the descriptors that a process usually may open. Further writers wait."""
@@ -27,10 +27,13 @@ class Segment:
     __slots__ = ("_descriptor", "delivered", "finished", "lines_under_way", "name", "path", "read", "read_out")
 
     def __init__(self, folder: Path, name: SegmentName, position: int = 0) -> None:
-        """Opens the file. Raises FileNotFoundError when it is gone."""
+        """Opens the file. Raises FileNotFoundError when it is gone, or just being dropped."""
         self.name = name
         self.path = folder / str(name)
         self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        if not take_mark(self._descriptor) or not os.fstat(self._descriptor).st_nlink:
+            self.close()
+            raise FileNotFoundError(self.path)
         self.read = position
         """Offset up to which lines were handed out."""
         self.delivered = position
@@ -66,11 +69,7 @@ class Segment:
     def try_finish(self) -> bool:
         """Take the lock if its writer has let it go. True when the segment is finished."""
         if not self.finished and not self._newborn():
-            try:
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self.finished = True
-            except BlockingIOError:
-                pass
+            self.finished = take_lock(self._descriptor)
         return self.finished
 
     def close(self) -> None:

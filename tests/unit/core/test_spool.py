@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from app.core import spool
-from app.core.spool import EVENTS_STREAM, SegmentName, SpoolWriter, drop_beyond, list_segments
+from app.core.spool import EVENTS_STREAM, FsyncPolicy, SegmentName, SpoolWriter, drop_beyond, list_segments
+from app.core.spool_files import take_mark
+from app.core.spool_positions import FILE_NAME, STATE_FOLDER
+from app.shipper.positions import PositionFile, Progress
 from tests.support.waiting import wait_until
 
 RECORD = b'{"timestamp":"2026-11-22T02:15:04.123456Z","message":"%06d"}\n'
@@ -61,14 +64,18 @@ def test_the_active_segment_is_locked_and_the_finished_ones_are_not(tmp_path: Pa
     for number in range(4):
         writer.append(RECORD % number)
     names = list_segments(tmp_path)
-    locked = []
-    for name in names:
-        with (tmp_path / str(name)).open() as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                locked.append(name)
-    assert locked == [names[-1]]
+
+    def locked() -> list[SegmentName]:
+        found = []
+        for name in names:
+            with (tmp_path / str(name)).open() as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    found.append(name)
+        return found
+
+    wait_until("only the last is locked", lambda: locked() == [names[-1]])
     writer.close()
 
 
@@ -241,3 +248,137 @@ def test_sync_and_close_are_safe_at_any_time(tmp_path: Path) -> None:
     assert writer.append(RECORD % 2)
     writer.close()
     assert len(lines(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("position", "lost"),
+    [
+        (0, 20),
+        (5 * len(RECORD % 0), 15),
+        (20 * len(RECORD % 0), 0),
+        (5 * len(RECORD % 0) + 3, 20),
+        (10**9, 20),
+    ],
+    ids=["nothing", "a part", "all of it", "inside a line", "beyond the end"],
+)
+def test_delivered_lines_of_a_dropped_segment_are_no_loss(tmp_path: Path, position: int, lost: int) -> None:
+    """What the shipper saved as delivered is not counted as dropped; a position that can't be right is not believed."""
+    writer = make(tmp_path, segment_bytes=1 << 20)
+    for number in range(20):
+        writer.append(RECORD % number)
+    writer.close()
+    (name,) = list_segments(tmp_path)
+    (tmp_path / STATE_FOLDER).mkdir()
+    PositionFile(tmp_path / STATE_FOLDER).save(Progress({str(name): position}, {}))
+    assert list(drop_beyond(tmp_path, 0)) == [(name, lost)]
+
+
+def test_without_usable_positions_every_line_of_a_dropped_segment_counts(tmp_path: Path) -> None:
+    """A torn position file is no reason to say that less was lost."""
+    writer = make(tmp_path)
+    writer.append(RECORD % 1)
+    writer.close()
+    (tmp_path / STATE_FOLDER).mkdir()
+    (tmp_path / STATE_FOLDER / FILE_NAME).write_bytes(b"\0" * 100)
+    assert [records for _, records in drop_beyond(tmp_path, 0)] == [1]
+
+
+def test_a_segment_is_marked_from_the_first_look_on(tmp_path: Path) -> None:
+    """A reader that opened it while it was written keeps it from being dropped when its writer lets go."""
+    writer = make(tmp_path)
+    writer.append(RECORD % 1)
+    (name,) = list_segments(tmp_path)
+    reader = os.open(tmp_path / str(name), os.O_RDONLY)
+    assert take_mark(reader)
+    writer.close()
+    assert list(drop_beyond(tmp_path, 0)) == []
+    os.close(reader)
+    assert list(drop_beyond(tmp_path, 0)) == [(name, 1)]
+
+
+def test_segments_of_another_user_do_not_stop_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A segment that may not be locked stays; the next oldest goes instead."""
+    writer = make(tmp_path)
+    for number in range(60):
+        writer.append(RECORD % number)
+    writer.close()
+    first, second, *_ = list_segments(tmp_path)
+    real = os.open
+
+    def refuse(path: Path, flags: int, *more: int) -> int:
+        if str(path).endswith(str(first)) and flags & os.O_RDWR:
+            raise PermissionError
+        return real(path, flags, *more)
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert next(drop_beyond(tmp_path, 2000))[0] == second
+
+
+class Disk:
+    """Notes which files and folders were forced to disk."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.synced: list[str] = []
+        self.folders: list[str] = []
+        monkeypatch.setattr(os, "fdatasync", lambda descriptor: self.synced.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+        monkeypatch.setattr(os, "fsync", lambda descriptor: self.folders.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+
+
+def durable(folder: Path, policy: FsyncPolicy, seconds: float = 3600) -> SpoolWriter:
+    """A writer with a policy, and segments of about three records."""
+    return SpoolWriter(folder, "app", segment_bytes=150, max_bytes=1 << 30, fsync=policy, fsync_seconds=seconds)
+
+
+def test_by_default_only_names_are_forced_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Policy off: the kernel decides about bytes, the folder is synced for each segment."""
+    disk = Disk(monkeypatch)
+    writer = durable(tmp_path, "off")
+    for number in range(6):
+        writer.append(RECORD % number)
+    wait_until("each name is on disk", lambda: len(disk.folders) >= 2)
+    writer.close()
+    assert disk.synced == []
+    assert set(disk.folders) == {str(tmp_path)}
+
+
+def test_policy_segment_forces_each_finished_segment_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a segment is let go, its bytes are on disk; the one being written is not touched."""
+    disk = Disk(monkeypatch)
+    writer = durable(tmp_path, "segment")
+    for number in range(9):
+        writer.append(RECORD % number)
+    names = [str(tmp_path / str(name)) for name in list_segments(tmp_path)]
+    wait_until("the finished ones are on disk", lambda: set(disk.synced) == set(names[:-1]))
+    writer.close()
+    assert set(disk.synced) == set(names)
+
+
+def test_policy_interval_forces_what_was_written_and_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written bytes are on disk after the interval, an idle spool costs no sync, and a new process goes on by itself."""
+    disk = Disk(monkeypatch)
+    writer = durable(tmp_path, "interval", 0.01)
+    writer.append(RECORD % 1)
+    wait_until("it is on disk", lambda: len(disk.synced) == 1)
+    writer.append(RECORD % 2)
+    wait_until("the next is, too", lambda: len(disk.synced) >= 2)
+    writer.close()
+    assert len(disk.synced) == 2
+
+
+def test_a_sync_that_fails_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that refuses costs the caller nothing."""
+    writer = durable(tmp_path, "off")
+    writer.append(RECORD % 1)
+    done: list[int] = []
+
+    def refuse_once(descriptor: int) -> None:
+        done.append(descriptor)
+        if len(done) == 1:
+            raise OSError
+
+    monkeypatch.setattr(os, "fdatasync", refuse_once)
+    writer.sync()
+    writer.sync()
+    writer.sync()
+    assert len(done) == 2
+    writer.close()
