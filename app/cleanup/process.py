@@ -1,4 +1,7 @@
-"""The nightly cleanup as a process: looks at the clock, makes the run that is due, serves /metrics and /health."""
+"""The nightly cleanup as a process: looks at the clock, makes the run that is due, serves /metrics and /health.
+
+It also keeps the canary of the logs: of all processes it is the one that reads the indices anyway and needs no shipper.
+"""
 
 import datetime as dt
 import signal
@@ -10,11 +13,13 @@ from types import FrameType
 from typing import Any, Final
 
 from app.cleanup.runs import COMPONENT, CleanupRuns
+from app.clients.canary_search import LogCanarySearch
 from app.clients.cleanup_state import CleanupState, LeaseHeldError
 from app.core import context, error_tracking, metrics, side_server
 from app.core.cleanup_schedule import latest_night
 from app.core.config import Settings
 from app.core.index_store import StoreError
+from app.core.log_canary import LogCanary
 from app.core.log_setup import setup_logging, shutdown_logging
 from app.core.logger import get_logger
 from app.core.ports import port
@@ -30,6 +35,9 @@ PATIENCE_SECONDS: Final = 60.0
 """While another process works, it is left alone for so long."""
 
 STALLED_SECONDS: Final = 60.0
+
+CANARY_END_SECONDS: Final = 6.0
+"""A look for the canary that is under way may take its time limit, five seconds."""
 
 log = get_logger(__name__)
 
@@ -56,9 +64,15 @@ def serve(settings: Settings) -> int:
         return 1
     with context.run(COMPONENT):
         log.info("Watching over retention", event="app.started", version=settings.app_version, environment=settings.environment)
+    search = LogCanarySearch(settings)
+    canary = threading.Thread(target=LogCanary(search, settings.canary_seconds).run, args=(stop,), name="canary", daemon=True)
+    canary.start()
     try:
         scheduler.run()
     finally:
+        stop.set()
+        canary.join(CANARY_END_SECONDS)
+        search.close()
         server.shutdown()
         with context.run(COMPONENT):
             log.info("Stopped", event="app.stopped")

@@ -31,7 +31,7 @@ def list_letters(
     mode: ModeOption = Mode.AUTO,
 ) -> None:
     """Show the dead letters, and how many there are for each reason."""
-    _pass_on(["list", f"--limit={limit}", *_chosen(None, reason, day, service), *_flags(json=as_json)], mode)
+    _pass_on(["list", f"--limit={limit}", *_flags(json=as_json), *_chosen(None, reason, day, service)], mode)
 
 
 @app.command("show")
@@ -90,7 +90,7 @@ def drop(
 
 def _chosen(idents: Sequence[str] | None, reason: str, day: dt.datetime | None, service: str) -> list[str]:
     given = {"reason": reason, "day": f"{day:%Y-%m-%d}" if day else "", "service": service}
-    return [*(f"--{name}={value}" for name, value in given.items() if value), "--", *(idents or [])]
+    return [*(f"--{name}={value}" for name, value in given.items() if value), *(["--", *idents] if idents else [])]
 
 
 def _flags(**given: bool) -> list[str]:

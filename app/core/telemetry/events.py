@@ -150,6 +150,8 @@ EVENTS: Final[dict[str, Event]] = {
         Event("cleanup.skipped", "INFO", "A cleanup did not run because another process is at it."),
         Event("cleanup.unnoted", "WARNING", "The end of a cleanup could not be noted; it may be made once more, which changes nothing."),
         Event("cleanup.unknown", "DEBUG", "Elasticsearch could not say whether a cleanup is due."),
+        Event("canary.written", "INFO", "A record that is looked for in Elasticsearch, to prove that records arrive."),
+        Event("canary.unknown", "DEBUG", "Elasticsearch could not be asked for the canary."),
         Event("archive.expired", "INFO", "An archive was older than LOG_ARCHIVE_DAYS and was removed."),
         Event("archive.restored", "INFO", "An archive was written back into an index."),
         Event("tracking.refused", "WARNING", "Code tracked an event that is not declared; it was refused and counted."),

@@ -30,6 +30,9 @@ STAGES: Final = ("asr", "llm", "tts", "task")
 BULK_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Seconds; the last edge is the bulk time-out."""
 
+CANARY_BUCKETS: Final = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+"""Seconds; from an idle stack's one or two to the ten minutes after which somebody is paged."""
+
 
 ANSWER_BUCKETS: Final = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 14400.0, 86400.0)
 """Seconds; how quick people are, with an edge at the default escalation of 15 minutes."""
@@ -705,6 +708,33 @@ METRICS: Final[dict[str, Metric]] = {
         Metric("cleanup_archives_expired_total", "counter", "Archives removed for their age.", services=_CLEANUP, group="cleanup"),
         Metric("cleanup_archives", "gauge", "Archives in LOG_ARCHIVE_DIR.", services=_CLEANUP, group="cleanup"),
         Metric("cleanup_archive_bytes", "gauge", "Size of these archives.", unit="bytes", services=_CLEANUP, group="cleanup"),
+        Metric(
+            "canary_records_total",
+            "counter",
+            "Canary records by what came of them: written, then found in Elasticsearch, or missing for long.",
+            ("outcome",),
+            services=_CLEANUP,
+            group="canary",
+            born=(("written",), ("found",), ("missing",)),
+        ),
+        Metric(
+            "canary_delay_seconds",
+            "histogram",
+            "Time from writing a canary record until a search finds it.",
+            unit="seconds",
+            buckets=CANARY_BUCKETS,
+            services=_CLEANUP,
+            group="canary",
+        ),
+        Metric(
+            "canary_last_found_timestamp_seconds",
+            "gauge",
+            "When the newest canary record that was found had been written, Unix time; 0 before the first.",
+            unit="seconds",
+            services=_CLEANUP,
+            group="canary",
+            across_workers="max",
+        ),
         Metric("oncall_alerts_received_total", "counter", "Alerts that were news.", services=_ONCALL, group="oncall"),
         Metric(
             "oncall_incidents_total",

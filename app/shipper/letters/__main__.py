@@ -80,13 +80,14 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--json", action="store_true")
     for name, text in (("list", "the newest letters"), ("replay", "send lines again"), ("drop", "delete letters for good")):
         step = steps.add_parser(name, help=text)
-        step.add_argument("idents", metavar="ID", nargs="*")
         step.add_argument("--reason", default="", help=", ".join(REASONS))
         step.add_argument("--service", default="", help="service_name of the record")
         step.add_argument("--day", type=dt.date.fromisoformat, help="UTC day of the record, YYYY-MM-DD")
         if name == "list":
+            step.set_defaults(idents=[])
             step.add_argument("--limit", type=int, default=20, help="0: all")
         else:
+            step.add_argument("idents", metavar="ID", nargs="*")
             step.add_argument("--dry-run", action="store_true", help="only say what would happen")
         if name == "replay":
             step.add_argument("--repair", action="store_true", help="put fields that do not fit under extra")

@@ -117,7 +117,8 @@ class Commands:
         gone = 0
         for page in _pages(self._store.find(selection)):
             gone += self._store.delete(page)
-            self._progress.print(f"{gone:,} of {reasons.total():,} deleted", style="dim")
+            if gone < reasons.total():
+                self._progress.print(f"{gone:,} of {reasons.total():,} deleted", style="dim")
         self._store.refresh()
         if gone:
             with context.run(COMPONENT):
@@ -181,7 +182,8 @@ class Commands:
             return FAILED if stay else 0
         show(self._screen, lambda console: view.print_outcomes(console, stay))
         known = f", {fates['present']:,} of them from before" if fates["present"] else ""
-        self._say(f"{view.counted(done, 'record')} {'is' if done == 1 else 'are'} in Elasticsearch{known}; {view.counted(len(stay))} left.")
+        stored = f"{view.counted(done, 'record')} {'is' if done == 1 else 'are'} in Elasticsearch{known}" if done else "Nothing was stored"
+        self._say(f"{stored}; {view.counted(len(stay))} left.")
         if any(outcome.fate == "refused" for outcome in stay) and not repair:
             self._hint("Mend the mapping and replay again; or replay with --repair, which puts what does not fit under `extra`.")
         if stay:

@@ -1,5 +1,6 @@
 """How dead letters look on a screen. What stands in a letter came from outside, so control characters are shown, not obeyed."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
@@ -15,6 +16,9 @@ from app.shipper.letters.replay import Outcome
 
 MOST_REASONS: Final = 10
 """Different reasons for a refusal that are told; the rest is counted."""
+
+_PLACE: Final = re.compile(r"^\[\d+:\d+\] | in document with id '[^']*'")
+_VALUE: Final = re.compile(r"\. Preview of field's value: .*$|: Expected text at .*$", re.DOTALL)
 
 _CELLS: Final = (("the record's time", "timestamp"), ("refused", "dead_at"), ("service", "service_name"))
 _DETAILS: Final = (
@@ -42,13 +46,13 @@ def by_reason(reasons: Counter[str]) -> str:
 def print_list(console: Console, letters: Sequence[Letter]) -> None:
     """A line for each letter."""
     table = Table("time (UTC)", "service", "reason", "id", "why", box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for column in table.columns:
+    rows = [_cells(letter) for letter in letters]
+    for column, values in zip(table.columns, zip(*rows, strict=True), strict=True):
         column.no_wrap = True
-    table.columns[-1].overflow = "ellipsis"
-    for letter in letters:
-        why = letter.text("error_message") or letter.text("error_type")
-        cells = (letter.text("timestamp")[:19].replace("T", " "), letter.text("service_name") or "-", letter.text("reason"))
-        table.add_row(*(Text(inert(cell)) for cell in cells), Text(inert(letter.ident), style="cyan"), Text(inert(why)))
+        column.min_width = max(map(len, values))  # an id that is cut can't be pasted
+    table.columns[-1].min_width, table.columns[-1].overflow = None, "ellipsis"
+    for *cells, ident, why in rows:
+        table.add_row(*map(Text, cells), Text(ident, style="cyan"), Text(why))
     console.print(table)
 
 
@@ -69,7 +73,7 @@ def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
     """Why letters stay, each reason once with an example."""
     reasons: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
-        reasons.setdefault(outcome.why, []).append(outcome)
+        reasons.setdefault(kind_of(outcome.why), []).append(outcome)
     for why, those in sorted(reasons.items(), key=lambda found: -len(found[1]))[:MOST_REASONS]:
         verb = "can't be sent" if those[0].fate == "damaged" else ("was refused again" if len(those) == 1 else "were refused again")
         console.print(Text(f"{counted(len(those))} {verb}: {inert(why)}", style="yellow"), soft_wrap=True)
@@ -86,6 +90,22 @@ def as_json(data: Any) -> str:
 def document(letter: Letter) -> dict[str, Any]:
     """A letter as JSON: its place and all of its fields."""
     return {"id": letter.ident, "index": letter.index, **letter.fields}
+
+
+def kind_of(why: str) -> str:
+    """What refusals of the same kind have in common: without the document, the place in it, and its value."""
+    return _VALUE.sub("", without_place(why))
+
+
+def without_place(why: str) -> str:
+    """Elasticsearch's sentence without the letter's own id and the column: both say nothing that the letter doesn't."""
+    return _PLACE.sub("", why)
+
+
+def _cells(letter: Letter) -> tuple[str, ...]:
+    why = without_place(letter.text("error_message") or letter.text("error_type"))
+    when = letter.text("timestamp")[:19].replace("T", " ")
+    return tuple(inert(cell) for cell in (when, letter.text("service_name") or "-", letter.text("reason"), letter.ident, why))
 
 
 def _row(console: Console, label: str, value: str) -> None:

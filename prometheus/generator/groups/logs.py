@@ -136,9 +136,9 @@ and on (service, env) max by (service, env) (
             description="Elasticsearch refused {{ $value | printf `%.0f` }} records: {{ $labels.reason }}.",
             means="Single records do not fit the mapping or are too large. They are kept with the reason; the others are delivered.",
             steps=(
-                "Read the reasons: index `dead-*` in Grafana, Explore.",
+                "`nobet dead-letters list` has the reasons, `nobet dead-letters show ID` the whole line: nothing is lost.",
                 "`rejected`: a field has a type that the template does not allow. Declare it in the telemetry contract.",
-                "Each dead letter has the raw line in `raw`: nothing is lost while the cause is being mended.",
+                "`nobet dead-letters replay` sends them again when the cause is mended; with `--repair` at once (docs/dead-letters.md).",
             ),
             look="increase(shipper_records_dead_total[<15m>])",
         ),
@@ -156,6 +156,27 @@ and on (service, env) max by (service, env) (
                 "Check the disk: `dmesg | grep -i error`, SMART.",
             ),
             look="increase(shipper_records_corrupt_total[<15m>])",
+        ),
+        Alert(
+            "LogCanaryMissing",
+            "critical",
+            """
+time() - (
+  max by (service, env) (canary_last_found_timestamp_seconds > 0)
+  or max by (service, env) (process_start_time_seconds{job="cleanup"})
+) > <seconds ALERT_CANARY_MINUTES>
+""",
+            hold="5m",
+            summary="Log records do not arrive in Elasticsearch.",
+            description="The newest canary record that can be found was written {{ $value | humanizeDuration }} ago.",
+            means="A record is written every `CANARY_SECONDS` and looked for as people look for theirs. It is on its way, or lost.",
+            steps=(
+                "Walk the pipeline: does ElasticsearchDown, ShipperDown, ShipperHeld or LogShippingStalled fire? Go there.",
+                "None of them? `nobet dead-letters list`: was it refused? `shipper_spool_limit_bytes`, LogRecordsDropped: was it dropped?",
+                "Does the shipper read the folder that the others write to (`SPOOL_DIR`), and is `LOG_INDEX_PREFIX` the same for all?",
+                "`event:canary.written` in Elasticsearch has the last that came; `.stack/log/cleanup.log` says why none can be looked for.",
+            ),
+            look="time() - canary_last_found_timestamp_seconds",
         ),
         Alert(
             "LogCleanupFailed",
