@@ -3,7 +3,9 @@
 import re
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
+
+import orjson
 
 from app.core import context
 
@@ -22,11 +24,12 @@ def short_id(length: int) -> str:
     return ident[:length] if length else ident
 
 
-def formatter(id_length: int) -> Callable[[dict[str, Any], bytes], bytes]:
-    """A function that turns a record into a readable line; coloured on a terminal only."""
+def formatter(id_length: int) -> Callable[[bytes], bytes]:
+    """A function that turns a record's line of JSON into a readable line; coloured on a terminal only."""
     coloured = sys.stdout.isatty()
 
-    def to_line(record: dict[str, Any], _json: bytes) -> bytes:
+    def to_line(line: bytes) -> bytes:
+        record = orjson.loads(line)
         ident = str(record.get("request_id") or NO_REQUEST)
         level = str(record["level"])
         name = f"{_COLOURS.get(level, '')}{level:<8}{_RESET}" if coloured else f"{level:<8}"

@@ -11,8 +11,19 @@ from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from typing import Any, Final
 
-_EMPTY: Final[dict[str, Any]] = {}
-_fields: Final[ContextVar[dict[str, Any]]] = ContextVar("nobet_context", default=_EMPTY)
+
+class Fields(dict[str, Any]):
+    """The fields of a context."""
+
+    __slots__ = ("line",)
+
+    def __init__(self, *args: Any, **fields: Any) -> None:
+        super().__init__(*args, **fields)
+        self.line = b""
+        """What they look like in a record; worked out by the first that is written."""
+
+
+_fields: Final[ContextVar[Fields]] = ContextVar("nobet_context", default=Fields())  # noqa: B039 (by convention nobody changes one)
 
 current = _fields.get
 """The fields of the present context. Don't change the dict: use `bind`."""
@@ -20,15 +31,15 @@ current = _fields.get
 
 def bind(**fields: Any) -> None:
     """Add fields to every later record of this context."""
-    _fields.set({**_fields.get(), **fields})
+    _fields.set(Fields(_fields.get(), **fields))
 
 
-def replace(fields: dict[str, Any]) -> Token[dict[str, Any]]:
+def replace(fields: dict[str, Any]) -> Token[Fields]:
     """Forget everything and start with `fields`. Give the token to `restore` at the end."""
-    return _fields.set(fields)
+    return _fields.set(Fields(fields))
 
 
-def restore(token: Token[dict[str, Any]]) -> None:
+def restore(token: Token[Fields]) -> None:
     """Go back to what was before `replace`."""
     _fields.reset(token)
 

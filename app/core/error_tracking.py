@@ -23,7 +23,7 @@ from app.core.error_limits import Gate
 from app.core.error_quota import MonthlyQuota
 from app.core.logger import get_logger
 from app.core.pipeline import observe
-from app.core.records import error_location
+from app.core.record_errors import error_location
 
 SHUTDOWN_SECONDS: Final = 2
 """Time that a stopping process gives pending events."""

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from itertools import islice
 from typing import Any, Final
 
 import structlog
@@ -10,18 +11,20 @@ from app.core import console
 from app.core.config import get_settings
 from app.core.masking import mask_text
 from app.core.pipeline import PIPELINE, as_text, format_message, merge_json
-from app.core.records import resolve_exc_info
+from app.core.record_errors import resolve_exc_info
 
-_STANDARD_ATTRIBUTES: Final = frozenset(logging.LogRecord("", 0, "", 0, "", None, None).__dict__) | {
-    "message",
-    "asctime",
-    "taskName",
-    "color_message",
-}
+_ATTRIBUTES: Final = tuple(logging.LogRecord("", 0, "", 0, "", None, None).__dict__)
+"""What each record has, in the order in which it gets them; what a caller adds comes after."""
+
+_STANDARD_ATTRIBUTES: Final = frozenset(_ATTRIBUTES) | {"message", "asctime", "taskName", "color_message"}
 
 
 class PipelineHandler(logging.Handler):
     """Takes the records of the standard library, uvicorn's and other libraries' included, into the pipeline."""
+
+    def createLock(self) -> None:  # noqa: N802 (the standard library's name)
+        """None: the pipeline may be used by many threads at once."""
+        self.lock = None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one standard record."""
@@ -33,11 +36,21 @@ class PipelineHandler(logging.Handler):
                 if record.args
                 else as_text(record.msg)
             )
-            fields = {key: value for key, value in record.__dict__.items() if key not in _STANDARD_ATTRIBUTES}
+            fields = _added(record)
         if message[:1] == "{":
             message, fields = merge_json(message, fields)
         exc = resolve_exc_info(record.exc_info) if record.exc_info else None
         PIPELINE.emit(record.levelno, record.name, message, fields, exc)
+
+
+def _added(record: logging.LogRecord) -> dict[str, Any]:
+    """The fields that the caller gave in `extra`, or a filter added."""
+    attributes = record.__dict__
+    if type(record) is not logging.LogRecord:  # another class may set its attributes in any order
+        return {key: value for key, value in attributes.items() if key not in _STANDARD_ATTRIBUTES}
+    if len(attributes) == len(_ATTRIBUTES):
+        return {}
+    return {key: attributes[key] for key in islice(attributes, len(_ATTRIBUTES), None) if key not in _STANDARD_ATTRIBUTES}
 
 
 def _access(record: logging.LogRecord) -> tuple[str, dict[str, Any]]:

@@ -20,7 +20,7 @@ from typing import Any, Final
 from app.core.log_bridges import PipelineHandler
 from app.core.masking import mask_text
 from app.core.pipeline import PIPELINE, as_text, format_message, merge_json
-from app.core.records import ExcInfo, resolve_exc_info
+from app.core.record_errors import ExcInfo, resolve_exc_info
 
 DEBUG: Final = logging.DEBUG
 INFO: Final = logging.INFO
@@ -100,7 +100,7 @@ class Logger:
         if args:
             message = format_message(message, args)
         if extra:
-            fields = {**extra, **fields}
+            fields = {**extra, **fields} if fields else dict(extra)
         if self._bound:
             fields = {**self._bound, **fields}
         if message[:1] == "{":

@@ -25,12 +25,17 @@ if _shared is not None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_shared)
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import values as values_of_library
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from app.core.quick_metrics import SharedValue
 from app.core.worker_metrics import ExemplarStore, WorkerFiles, with_exemplars
 
 disable_created_metrics()  # a second series for each counter, which no rule or panel asks for
+
+if _shared is not None:
+    values_of_library.ValueClass = SharedValue
 
 REGISTRY: Final = CollectorRegistry()
 """What this process measures itself. Extra collectors, such as the system's, are registered here."""

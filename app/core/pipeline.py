@@ -12,9 +12,11 @@ import orjson
 
 from app.core import metrics
 from app.core.flood import LEFT_OUT, FloodGate
+from app.core.lines import quick_line
 from app.core.masking import clean
-from app.core.records import add_error, build, encode, level_names
-from app.core.sink import Observer, Sink, Syncer
+from app.core.record_errors import add_error
+from app.core.records import build, encode, level_names
+from app.core.sink import Observer, Sink
 
 
 class Pipeline:
@@ -23,7 +25,6 @@ class Pipeline:
     def __init__(self) -> None:
         self.service = "app"
         self.sink: Sink | None = None
-        self.syncer: Syncer | None = None
         self.tracebacks = "debug"
         self.max_field = 8192
         self.max_record = 65536
@@ -33,31 +34,47 @@ class Pipeline:
     def emit(self, level: int, logger: str, message: str, fields: Mapping[str, Any], exc: BaseException | None) -> None:
         """Make the record and write it. Never raises: a logger must not break what it watches."""
         try:
-            self._emit(level, logger, message, fields, exc)
+            sink = self.sink or self.first_use()
+            suppressed = self.gate.judge(level, logger, message, fields) if self.gate is not None else 0
+            if suppressed == LEFT_OUT:
+                self._show(level, logger, message)
+                return
+            usual = exc is None and not suppressed and level < logging.ERROR
+            line = quick_line(self.service, level, logger, message, fields, self.max_field) if usual else None
+            if line is None:
+                self._emit_unusual(sink, level, logger, message, fields, exc, suppressed)
+                return
+            sink.write(level, line)
+            if self.observer is not None:
+                self._show(level, logger, message)
         except Exception as error:  # noqa: BLE001 (whatever it is, the caller's work goes on)
             metrics.counter("log_records_dropped_total").labels(reason="encoding_failed").inc()
             print(f'{{"level":"ERROR","message":"a log record was lost: {type(error).__name__}"}}', file=sys.stderr)  # noqa: T201
 
-    def _emit(self, level: int, logger: str, message: str, fields: Mapping[str, Any], exc: BaseException | None) -> None:
-        sink = self.sink or self.first_use()
-        suppressed = self.gate.judge(level, logger, message, fields) if self.gate is not None else 0
-        if suppressed == LEFT_OUT:
-            self._show_left_out(level, logger, message)
-            return
+    def _emit_unusual(
+        self,
+        sink: Sink,
+        level: int,
+        logger: str,
+        message: str,
+        fields: Mapping[str, Any],
+        exc: BaseException | None,
+        suppressed: int,
+    ) -> None:
         record = build(self.service, level, logger, message, fields)
         if suppressed:
             record["suppressed"] = suppressed
         if exc is not None:
             add_error(record, exc, with_traceback=self.tracebacks == "always")
             record.setdefault("event", "error.raised")
-        sink.write(level, record, encode(record, self.max_field, self.max_record))
+        sink.write(level, encode(record, self.max_field, self.max_record))
         if exc is not None and self.tracebacks == "debug" and logging.getLogger(logger).isEnabledFor(logging.DEBUG):
             self._emit_traceback(sink, logger, record, exc)
         if self.observer is not None and level >= logging.INFO:
             self.observer(level, record, exc)
 
-    def _show_left_out(self, level: int, logger: str, message: str) -> None:
-        """Error events show the steps before them, also those that no store has."""
+    def _show(self, level: int, logger: str, message: str) -> None:
+        """Error events show the steps before them, also those that no store has: of a record below ERROR these three fields."""
         if self.observer is not None and level >= logging.INFO:
             self.observer(level, {"logger": logger, "message": clean(message), "log_level": level_names(level)[1]}, None)
 
@@ -65,7 +82,7 @@ class Pipeline:
         fields = {"event": "error.traceback", "request_id": about.get("request_id")}
         record = build(self.service, logging.DEBUG, logger, f"Traceback of {about['error_type']}", fields)
         add_error(record, exc, with_traceback=True)
-        sink.write(logging.DEBUG, record, encode(record, self.max_record, self.max_record))
+        sink.write(logging.DEBUG, encode(record, self.max_record, self.max_record))
 
     @staticmethod
     def first_use() -> Sink:

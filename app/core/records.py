@@ -8,12 +8,9 @@ plain first.
 
 import math
 import re
-import sys
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from types import TracebackType
 from typing import Any, Final
 
 import orjson
@@ -32,6 +29,9 @@ LEVEL_NAMES: Final[dict[int, tuple[str, str]]] = {
 
 _TYPES: Final = {name: PYTHON_TYPES[field.type] for name, field in FIELDS.items() if not field.reserved}
 _TARGETS: Final = {**{name: name for name in _TYPES}, **RENAMED}
+TYPES_OF_FIELDS: Final = {key: (target, _TYPES[target]) for key, target in _TARGETS.items()}
+"""By the name that a caller may use for a declared field: its name in the record, and the types of its values."""
+
 _EVENT_NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:[._][a-z0-9]+)+")
 LONGEST_EVENT_NAME: Final = 64
 _LONGEST_KEY: Final = 200
@@ -39,21 +39,19 @@ _LONGEST_WHEN_CUT: Final = 1000
 _LARGEST_INT: Final = 2**63
 _OPTIONS: Final = orjson.OPT_APPEND_NEWLINE
 
-ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
-
-_second = -1
+_second = ""
 _prefix = ""
 
 
 def timestamp() -> str:
     """Now, in UTC, as ISO 8601 with microseconds; always 27 characters."""
     global _second, _prefix
-    now = time.time_ns() // 1000
-    second, micros = divmod(now, 1_000_000)
+    digits = str(time.time_ns())  # ten of seconds (until 2286), nine of nanoseconds
+    second = digits[:-9]
     if second != _second:
-        _prefix = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
+        _prefix = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(int(second)))
         _second = second
-    return f"{_prefix}{micros:06d}Z"
+    return f"{_prefix}{digits[-9:-3]}Z"
 
 
 def level_names(level: int) -> tuple[str, str]:
@@ -170,45 +168,6 @@ def printable(value: Any) -> str:
         return str(value)
     except Exception:  # noqa: BLE001 (a caller's __str__ may raise anything)
         return f"<unprintable {type(value).__name__}>"
-
-
-def add_error(record: dict[str, Any], exc: BaseException, *, with_traceback: bool) -> None:
-    """Class, masked message and place of an exception; the stack too when asked for."""
-    record["error_type"] = type(exc).__name__
-    record["error_message"] = mask_text(printable(exc))
-    place = error_location(exc)
-    if place:
-        record["error_location"] = place
-    if with_traceback:
-        record["traceback"] = format_traceback(exc)
-
-
-def error_location(exc: BaseException) -> str:
-    """Where it was raised: `file:line in function`."""
-    step = exc.__traceback__
-    if step is None:
-        return ""
-    while step.tb_next is not None:
-        step = step.tb_next
-    code = step.tb_frame.f_code
-    return f"{code.co_filename.rpartition('/app/')[2] or code.co_filename}:{step.tb_lineno} in {code.co_name}"
-
-
-def format_traceback(exc: BaseException) -> str:
-    """The stack, masked, without local values."""
-    try:
-        return mask_text("".join(traceback.format_exception(exc)))
-    except Exception:  # noqa: BLE001 (formatting calls the exception's own __str__)
-        return f"<traceback of {type(exc).__name__} can't be printed>"
-
-
-def resolve_exc_info(exc_info: object) -> BaseException | None:
-    """The exception that `exc_info` stands for: an instance, a triple, or True for the one being handled."""
-    if isinstance(exc_info, BaseException):
-        return exc_info
-    if isinstance(exc_info, tuple):
-        return exc_info[1] if len(exc_info) > 1 and isinstance(exc_info[1], BaseException) else None
-    return sys.exc_info()[1] if exc_info else None
 
 
 def encode(record: dict[str, Any], max_field: int, max_record: int) -> bytes:

@@ -8,12 +8,12 @@ as the spool has the record.
 import os
 import select
 import stat
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
 from app.core import metrics
+from app.core.quick_metrics import adder
 from app.core.records import LEVEL_NAMES
 from app.core.spool import SpoolWriter
 
@@ -27,7 +27,7 @@ _STDERR: Final = 2
 class Sink:
     """Takes encoded records and puts them where they belong."""
 
-    def __init__(self, spool: SpoolWriter | None, *, stdout: Callable[[dict[str, Any], bytes], bytes] | None) -> None:
+    def __init__(self, spool: SpoolWriter | None, *, stdout: Callable[[bytes], bytes] | None) -> None:
         self._spool = spool
         self._stdout = stdout
         self._may_block = _is_pipe(_STDOUT)
@@ -38,29 +38,24 @@ class Sink:
         self.on_spool_failed: Callable[[], None] = lambda: None
         self.on_spool_recovered: Callable[[int], None] = lambda _missed: None
         emitted = metrics.counter("log_records_emitted_total")
-        self._emitted = {number: emitted.labels(log_level=lower) for number, (_, lower) in LEVEL_NAMES.items()}
+        self._emitted = {number: adder(emitted.labels(log_level=lower)) for number, (_, lower) in LEVEL_NAMES.items()}
         self._write_failed = metrics.counter("log_records_dropped_total").labels(reason="write_failed")
-        self._bytes = metrics.counter("log_spool_bytes_written_total")
+        self._add_bytes = adder(metrics.counter("log_spool_bytes_written_total"))
 
-    def write(self, level: int, record: dict[str, Any], line: bytes) -> None:
+    def write(self, level: int, line: bytes) -> None:
         """Write one record everywhere it goes."""
-        counter = self._emitted.get(level)
-        if counter is not None:
-            counter.inc()
+        count = self._emitted.get(level)
+        if count is not None:
+            count(1)
         if self._spool is not None:
             if self._spool.append(line):
-                self._bytes.inc(len(line))
+                self._add_bytes(len(line))
                 if self._missed:
                     self._recovered()
             else:
                 self._fall_back(line)
         if self._stdout is not None and (self._spool is None or not self._may_block or self._poll.poll(0)):
-            _write_all(_STDOUT, self._stdout(record, line))
-
-    def sync(self) -> None:
-        """Make what was written durable."""
-        if self._spool is not None:
-            self._spool.sync()
+            _write_all(_STDOUT, self._stdout(line))
 
     def close(self) -> None:
         """Let go of the spool."""
@@ -91,22 +86,3 @@ def _write_all(descriptor: int, data: bytes) -> None:
     with suppress(OSError):
         while data:
             data = data[os.write(descriptor, data) :]
-
-
-class Syncer:
-    """Calls `Sink.sync` in an interval, from a thread of its own."""
-
-    def __init__(self, sink: Sink, seconds: float) -> None:
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._loop, args=(sink, seconds), name="spool-sync", daemon=True)
-        self._thread.start()
-
-    def _loop(self, sink: Sink, seconds: float) -> None:
-        while not self._stop.wait(seconds):
-            sink.sync()
-        sink.sync()
-
-    def stop(self) -> None:
-        """Sync once more and end."""
-        self._stop.set()
-        self._thread.join(timeout=5)

@@ -358,7 +358,7 @@ def test_a_record_that_can_not_be_made_is_counted_and_the_caller_goes_on(
     def fail(*_: object) -> None:
         raise RuntimeError("no record today")
 
-    monkeypatch.setattr("app.core.pipeline.build", fail)
+    monkeypatch.setattr("app.core.pipeline.quick_line", fail)
     get_logger("x").info("m")
     assert records() == []
     assert sample("log_records_dropped_total", reason="encoding_failed") == before + 1

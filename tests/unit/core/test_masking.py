@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.core import masking
 from app.core.logger import get_logger
 from app.core.masking import clean, is_sensitive_key, mask_text, mask_value, passes_luhn, truncate_address
 
@@ -153,3 +154,23 @@ def test_masking_twice_changes_nothing_more(text: str) -> None:
     """The outcome has nothing left to mask, so that records and error events agree."""
     once = mask_text(text)
     assert mask_text(once) == once
+
+
+def asked_one_by_one(text: str) -> bool:
+    """The cheap question in its plainest form."""
+    lowered = text.lower()
+    digits = text.translate({ord(" "): None, ord("-"): None, **{ord(digit): "0" for digit in "123456789"}})
+    return any(piece in lowered for piece in masking._TRIGGERS) or "0" * 13 in digits or text.count(".") > 2 or text.count(":") > 2
+
+
+@given(
+    st.text(max_size=20)
+    | st.lists(
+        st.sampled_from(masking._TRIGGERS) | st.text("aeksty_-./: 0123456789\u0130\u212a\u0661", max_size=14).map(str.upper), max_size=12
+    ).map("".join)
+)
+@settings(max_examples=500, deadline=None)
+def test_the_cheap_question_is_answered_as_if_each_piece_were_looked_for(text: str) -> None:
+    """Searching for all pieces at once changes no answer, in short and in long texts."""
+    assert masking._is_suspicious(text) == asked_one_by_one(text)
+    assert masking._is_suspicious(text * 9) == asked_one_by_one(text * 9)
