@@ -1,0 +1,74 @@
+"""`python -m bench.scale`: writers, growth of the backlog, and draining while requests are served.
+
+python -m bench.scale writers
+python -m bench.scale growth --sizes 10,100
+"""
+
+import argparse
+import sys
+from typing import Any, Final
+
+from rich.console import Console
+
+from app.core.config import ConfigError
+from app.stack.errors import StackError
+from app.stack.screen import screen
+from bench.machine import facts
+from bench.request_path.server import DidNotStartError
+from bench.results import load, save
+from bench.scale import backlog, serving, writers
+from bench.shipping.shippers import ShipperError
+from bench.shipping.store import Store
+
+PARTS: Final = ("writers", "writers_shipped", "growth", "serving")
+
+
+def main() -> int:
+    """0 when all parts that were asked for were measured, 1 when not."""
+    parser = argparse.ArgumentParser(prog="python -m bench.scale", description="Does the cost stay flat?")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: all)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of the writers (default: %(default)s)")
+    parser.add_argument("--lines", type=int, default=200_000, help="lines of each writer (default: %(default)s)")
+    parser.add_argument("--sizes", default=",".join(map(str, backlog.SIZES_MB)), help="backlogs in MB (default: %(default)s)")
+    parser.add_argument("--drain-lines", type=int, default=1_000_000, help="backlog drained beside requests (default: %(default)s)")
+    parser.add_argument("--idle-seconds", type=float, default=20.0, help="length of an idle span (default: %(default)s)")
+    parser.add_argument("--save", action="store_true", help="keep the figures in bench/results/scale.json")
+    options = parser.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    say = screen()
+    try:
+        found = measure(options, say)
+    except (StackError, ConfigError, RuntimeError, ShipperError, DidNotStartError) as error:
+        say.print(str(error))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    if options.save:
+        say.print(f"All figures: {save('scale', {**(load('scale') or {}), **found})}")
+    return 0
+
+
+def measure(options: argparse.Namespace, say: Console) -> dict[str, Any]:
+    """The parts that were asked for. Raises what they raise."""
+    wanted = options.parts or list(PARTS)
+    found: dict[str, Any] = {"machine": facts()}
+    if "writers" in wanted:
+        say.print(f"Writers: {options.rounds} rounds of {options.lines} lines each")
+        found["writers"] = writers.measure(options.lines, options.rounds, say)
+    if {"writers_shipped", "growth", "serving"} & set(wanted):
+        with Store(say) as store:
+            if "writers_shipped" in wanted:
+                say.print("Shipping 100 MB of 1, 2 and 4 writers")
+                found["writers_shipped"] = backlog.measure_writers(store, 100, say)
+            if "serving" in wanted:
+                say.print(f"Draining {options.drain_lines} lines while requests are served")
+                found["serving"] = serving.measure(store, options.drain_lines, options.idle_seconds, say)
+            if "growth" in wanted:
+                say.print("Growth of the backlog")
+                found["growth"] = backlog.measure(store, tuple(map(int, options.sizes.split(","))), say)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Shippers that are Python programs: each prepares, says `ready`, waits for a line of input, ships, says `done`."""
