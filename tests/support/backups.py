@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -129,20 +130,29 @@ def fill(owner: BackedUp) -> None:
     with owner.search as client:
         client.put("/events-nobet-2026.11.20", json={"mappings": {"properties": {"kind": {"type": "keyword"}}}}).raise_for_status()
     owner.postgres.ask("INSERT INTO posts (title, body) SELECT 'ışık ' || n, repeat('x', n) FROM generate_series(1, 300) n RETURNING 1")
-    alert = {"status": "firing", "labels": {"alertname": "Disk", "service": "app", "severity": "critical"}, "annotations": {"summary": "full"},
-             "startsAt": "2026-11-22T00:00:00Z", "endsAt": "0001-01-01T00:00:00Z", "fingerprint": "f1"}  # fmt: skip
-    webhook = {"version": "4", "status": "firing", "receiver": "oncall", "groupKey": "g", "groupLabels": {}, "commonLabels": alert["labels"],
-               "commonAnnotations": {}, "externalURL": "", "alerts": [alert]}  # fmt: skip
+    alert = {
+        "status": "firing",
+        "labels": {"alertname": "Disk", "service": "app", "severity": "critical"},
+        "annotations": {"summary": "full"},
+        "startsAt": "2026-11-22T00:00:00Z",
+        "endsAt": "0001-01-01T00:00:00Z",
+        "fingerprint": "f1",
+    }
+    webhook = {
+        "version": "4",
+        "status": "firing",
+        "receiver": "oncall",
+        "groupKey": "g",
+        "groupLabels": {},
+        "commonLabels": alert["labels"],
+        "commonAnnotations": {},
+        "externalURL": "",
+        "alerts": [alert],
+    }
     headers = {"authorization": f"Bearer {stack.secret('ONCALL_TOKEN')}"}
     httpx.post(f"{stack.url('oncall')}/api/alerts", json=webhook, headers=headers, timeout=30).raise_for_status()
     (stack.spool / "undelivered.txt").write_text("kept as it is\n")
-    wait_until("samples in Prometheus", lambda: owner.ask("sum(count_over_time(up[1m]))", _now()) not in ("", "0"), 60)
-
-
-def _now() -> float:
-    import time
-
-    return time.time()
+    wait_until("samples in Prometheus", lambda: owner.ask("sum(count_over_time(up[1m]))", time.time()) not in ("", "0"), 60)
 
 
 def sealed_files(backup: Path) -> list[Path]:

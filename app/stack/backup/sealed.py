@@ -117,8 +117,10 @@ def file_digest(path: Path) -> tuple[int, str]:
 
 
 def _why(error: Exception) -> str:
-    text = error.strerror if isinstance(error, OSError) else None
-    return text or str(error) or type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    found = re.search(r"\[Errno \d+\] ([^:\n]+)", str(error))  # one that came through the libraries is text only
+    return found[1] if found else str(error) or type(error).__name__
 
 
 class _Chunks(io.RawIOBase):

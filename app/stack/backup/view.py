@@ -14,6 +14,9 @@ from app.stack.backup.steps import titles
 from app.stack.progress import progress
 from app.stack.screen import show
 
+ENDS = ("saved", "restored", "intact", "failed")
+"""States after which nothing more is said of a store."""
+
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -23,7 +26,7 @@ def telling(console: Console, rows: dict[str, str]) -> Iterator[Tell]:
     with progress(console, rows) as display:
 
         def tell(store: str, state: str, detail: str) -> None:
-            if store in rows and (console.is_terminal or not (detail and state.endswith("ing"))):
+            if store in rows and (console.is_terminal or not detail or state in ENDS):
                 display.tell(store, state, detail.splitlines()[0] if detail else "")
 
         yield tell
