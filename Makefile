@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 # Most of the time the tests wait for servers: two processes halve it, more would only disturb each other.
 TEST_PROCESSES ?= 2
 
-.PHONY: faults bench-load help generated servers venv up down status story demo token backup restore clean test test-unit lint fmt generate requirements coverage-map
+.PHONY: faults bench bench-load help generated servers venv up down status story demo token backup restore clean test test-unit lint fmt generate requirements coverage-map
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "; print "Nöbet: the night watch for FastAPI services\n"} /^[a-z-]+:.*## / {printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,10 @@ test-unit: $(STAMP) ## Run the quick tests that need no server
 faults: $(STAMP) servers ## Kill everything at random; nothing may be lost or doubled: RUNS=10 SEED=… or HOURS=1
 	@$(RUN) -m tests.faults --runs $(or $(RUNS),10) $(if $(SEED),--seed $(SEED)) $(if $(HOURS),--hours $(HOURS)) \
 		$(if $(STEPS),--steps $(STEPS)) $(if $(RECORD),--record $(RECORD))
+
+bench: $(STAMP) ## Measure us beside named peers (25 min) and write bench/RESULTS.md; QUICK=1 only shows that it works
+	@bash scripts/venv_bench.sh "$(RUN)" .venv-bench || echo "The peers could not be installed: those that are missing are left out and named."
+	@$(RUN) -m bench $(if $(QUICK),--quick) $(ARGS)
 
 bench-load: $(STAMP) ## Measure the app with and without observability; needs the running stack
 	@$(RUN) -m bench.load $(ARGS)

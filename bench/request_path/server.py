@@ -17,7 +17,7 @@ STOP_SECONDS: Final = 20.0
 _UVICORN: Final = ("-m", "uvicorn", "--loop", "uvloop", "--http", "httptools", "--host", "127.0.0.1", "--timeout-keep-alive", "3600")
 
 
-class DidNotStartError(Exception):
+class DidNotStartError(RuntimeError):
     """A server that never answered. The text is the end of what it said."""
 
 

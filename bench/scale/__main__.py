@@ -25,17 +25,9 @@ PARTS: Final = ("writers", "writers_shipped", "growth", "serving")
 
 def main() -> int:
     """0 when all parts that were asked for were measured, 1 when not."""
-    parser = argparse.ArgumentParser(prog="python -m bench.scale", description="Does the cost stay flat?")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: all)")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of the writers (default: %(default)s)")
-    parser.add_argument("--lines", type=int, default=200_000, help="lines of each writer (default: %(default)s)")
-    parser.add_argument("--sizes", default=",".join(map(str, backlog.SIZES_MB)), help="backlogs in MB (default: %(default)s)")
-    parser.add_argument("--drain-lines", type=int, default=1_000_000, help="backlog drained beside requests (default: %(default)s)")
-    parser.add_argument("--idle-seconds", type=float, default=20.0, help="length of an idle span (default: %(default)s)")
-    parser.add_argument("--save", action="store_true", help="keep the figures in bench/results/scale.json")
-    options = parser.parse_args()
+    options = parser().parse_args()
     if unknown := set(options.parts) - set(PARTS):
-        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+        parser().error(f"no such part: {', '.join(sorted(unknown))}")
     say = screen()
     try:
         found = measure(options, say)
@@ -47,6 +39,19 @@ def main() -> int:
     if options.save:
         say.print(f"All figures: {save('scale', {**(load('scale') or {}), **found})}")
     return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options, whose defaults are the long form."""
+    made = argparse.ArgumentParser(prog="python -m bench.scale", description="Does the cost stay flat?")
+    made.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: all)")
+    made.add_argument("--rounds", type=int, default=3, help="rounds of the writers (default: %(default)s)")
+    made.add_argument("--lines", type=int, default=200_000, help="lines of each writer (default: %(default)s)")
+    made.add_argument("--sizes", default=",".join(map(str, backlog.SIZES_MB)), help="backlogs in MB (default: %(default)s)")
+    made.add_argument("--drain-lines", type=int, default=1_000_000, help="backlog drained beside requests (default: %(default)s)")
+    made.add_argument("--idle-seconds", type=float, default=20.0, help="length of an idle span (default: %(default)s)")
+    made.add_argument("--save", action="store_true", help="keep the figures in bench/results/scale.json")
+    return made
 
 
 def measure(options: argparse.Namespace, say: Console) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from app.stack.stack import Stack
 from bench.cpu import cpu_seconds, resident_mib
 from bench.machine import facts, versions
 from bench.peers import python
@@ -35,11 +36,11 @@ NOT_TO_BE_HAD: Final = {
 }
 
 
-def measure(names: list[str], *, rounds: int, lines: int, seed: int, say: Console) -> dict[str, Any]:
-    """Measure these shippers; those that fail are named in `missing` with the reason."""
+def measure(names: list[str], *, rounds: int, lines: int, seed: int, say: Console, stack: Stack | None = None) -> dict[str, Any]:
+    """Measure these shippers; those that fail are named in `missing` with the reason. Without `stack`, on a server of its own."""
     rows: list[dict[str, Any]] = []
     missing = dict(NOT_TO_BE_HAD)
-    with Store(say) as store:
+    with Store(say, stack) as store:
         say.print(f"Writing {lines} lines …")
         segments = write_segments(store.folder / "stock", lines)
         size = sum(path.stat().st_size for path in segments)

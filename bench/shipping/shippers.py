@@ -19,7 +19,7 @@ SHIP_SECONDS: Final = 3600.0
 POLL_SECONDS: Final = 0.02
 
 
-class ShipperError(Exception):
+class ShipperError(RuntimeError):
     """A shipper that can't be had, didn't start, or didn't finish. The text says why."""
 
 

@@ -37,30 +37,20 @@ QUIET_SECONDS: Final = 30.0
 class Store:
     """Elasticsearch for as long as the block lasts."""
 
-    def __init__(self, say: Console) -> None:
+    def __init__(self, say: Console, running: Stack | None = None) -> None:
+        """A server of its own; or `running`, a stack that somebody else starts and stops."""
         self._say: Final = say
+        self._running: Final = running
         self.folder: Final = Path(tempfile.mkdtemp(prefix="nobet-bench-"))
-        cache = os.environ.get("STACK_CACHE_DIR") or str(CHECKOUT / ".stack" / "cache")
-        self._variables: Final = {
-            "STACK_DIR": str(self.folder / "stack"),
-            "STACK_CACHE_DIR": cache,
-            "STACK_PORT_OFFSET": str(_free_offset()),
-            "LOG_INDEX_PREFIX": PREFIX,
-        }
-        self._stack: Final = self._open()
+        self._stack: Final = running or self._open()
         self.url: Final = self._stack.url("elasticsearch")
 
     def __enter__(self) -> Self:
-        self._say.print("Starting a private Elasticsearch (half a minute; minutes where it must be fetched first) …")
         try:
-            up(self._stack, Console(quiet=True), ("elasticsearch",))
-            variables = {**self._variables, "ELASTICSEARCH_URL": self.url, "ELASTICSEARCH_ADMIN_PASSWORD": self.password("admin")}
-            command = [python(), "-m", "app.shipper", "setup"]
-            done = subprocess.run(
-                command, env=environment(**variables), cwd=self.folder, capture_output=True, text=True, check=False, timeout=300
-            )
-            if done.returncode:
-                raise RuntimeError(f"Setting up Elasticsearch failed: {done.stderr.strip()[-300:]}")
+            if self._running is None:
+                self._say.print("Starting a private Elasticsearch (half a minute; minutes where it must be fetched first) …")
+                up(self._stack, Console(quiet=True), ("elasticsearch",))
+            self._set_up()
             self._admin = Elasticsearch(self.url, basic_auth=("nobet_admin", self.password("admin")), request_timeout=60)
         except BaseException:
             self.__exit__(None, None, None)
@@ -68,8 +58,30 @@ class Store:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        down(self._stack, Console(quiet=True))
+        if self._running is None:
+            down(self._stack, Console(quiet=True))
+        elif error is None:
+            self.clear()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _set_up(self) -> None:
+        """The stack's own index templates, for the bench's prefix."""
+        variables = {
+            "ELASTICSEARCH_URL": self.url,
+            "ELASTICSEARCH_ADMIN_PASSWORD": self.password("admin"),
+            "LOG_INDEX_PREFIX": PREFIX,
+        }
+        done = subprocess.run(
+            [python(), "-m", "app.shipper", "setup"],
+            env=environment(**variables),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        if done.returncode:
+            raise RuntimeError(f"Setting up Elasticsearch failed: {done.stderr.strip()[-300:]}")
 
     @property
     def port(self) -> int:
@@ -121,10 +133,15 @@ class Store:
         return int(found["count"])
 
     def _open(self) -> Stack:
+        variables = {
+            "STACK_DIR": str(self.folder / "stack"),
+            "STACK_CACHE_DIR": os.environ.get("STACK_CACHE_DIR") or str(CHECKOUT / ".stack" / "cache"),
+            "STACK_PORT_OFFSET": str(_free_offset()),
+        }
         before = dict(os.environ)
         try:
             os.environ.clear()
-            os.environ.update({**base_environment(), **self._variables})
+            os.environ.update({**base_environment(), **variables})
             return open_stack(dict(os.environ))
         finally:
             os.environ.clear()

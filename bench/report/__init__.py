@@ -1,0 +1,1 @@
+"""Writes bench/RESULTS.md from the raw figures in bench/results."""
