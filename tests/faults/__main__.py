@@ -68,7 +68,8 @@ def main() -> int:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # progress shows in a pipe, too
     length = f"{options.hours:g} hours" if options.hours else f"{options.runs} runs"
     console.print(f"Kill loop, first seed {first}, {length}. Starting Elasticsearch …")
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # ends like Ctrl-C: what was started is stopped
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell in the background has SIGINT ignored, and children inherit that
+        signal.signal(number, signal.default_int_handler)
     totals = Totals()
     began = time.monotonic()
     stack = new_stack()
