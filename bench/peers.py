@@ -1,7 +1,6 @@
 """The environment in which peers are installed, and how they and we are started from it."""
 
 import os
-import subprocess
 import sys
 from functools import cache
 from typing import Final
@@ -15,8 +14,8 @@ FOLDER: Final = CHECKOUT / ".venv-bench"
 @cache
 def python() -> str:
     """The Python of `.venv-bench`, else the one that runs this: then peers are missing, and said to be."""
-    own = FOLDER / "bin" / "python"
-    return str(own) if own.exists() else sys.executable
+    is_complete = (FOLDER / ".ready").exists()
+    return str(FOLDER / "bin" / "python") if is_complete else sys.executable
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -27,10 +26,3 @@ def environment(**variables: str) -> dict[str, str]:
         "TMPDIR": os.environ.get("TMPDIR", "/tmp"),  # noqa: S108
         **variables,
     }
-
-
-def missing(module: str) -> str:
-    """Why a module can't be used, in one clause; empty when it can."""
-    done = subprocess.run([python(), "-c", f"import {module}"], capture_output=True, text=True, check=False, timeout=120)
-    last = (done.stderr.strip().splitlines() or [""])[-1]
-    return "" if done.returncode == 0 else f"{last or 'it ends at once'} (make bench installs peers from requirements/bench.txt)"
