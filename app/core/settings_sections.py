@@ -289,11 +289,18 @@ class AnalyticsSettings(BaseModel):
 class ShipperSettings(BaseModel):
     """Spool to Elasticsearch."""
 
-    shipper_batch_docs: Positive = Field(4000, description="Most documents in one bulk request.")
+    shipper_batch_docs: Positive = Field(
+        4000,
+        description="Most documents in one bulk request. It begins with a quarter, grows while answers take less than a second, "
+        "and halves on 413, 429 and time-outs.",
+    )
     shipper_batch_bytes: Positive = Field(
         4 * 1024 * 1024, description="Most bytes in one bulk request. The shipper holds a few of them in memory at once."
     )
     shipper_bind: str = Field(LOOPBACK, description="Address on which the shipper serves /metrics and /health. 0.0.0.0 in a container.")
+    shipper_compression: Literal["auto", "on", "off"] = Field(
+        "auto", description="Compress bulk requests (gzip). auto: unless Elasticsearch is on this machine by its address."
+    )
     shipper_connections: Positive = Field(2, description="Bulk requests in flight at once.")
     shipper_poll_seconds: Seconds = Field(0.5, description="Pause between looks at an idle spool.")
     shipper_timeout_seconds: Seconds = Field(30, description="Time limit of a bulk request.")
@@ -319,12 +326,15 @@ class RetentionSettings(BaseModel):
     log_cleanup_bind: str = Field(LOOPBACK, description="Address on which the cleanup serves /metrics and /health. 0.0.0.0 in a container.")
     log_archive_dir: Path = Field(Path(".stack/data/cleanup"), description="Folder of the archives: a disk of its own, or a mounted one.")
     backup_dir: Path = Field(
-        Path("backups"), description="Folder of the backups of the whole stack, from the checkout on: better a mounted one, on another disk."
+        Path("backups"),
+        description="Folder of the backups of the whole stack, from the checkout on: better a mounted one, on another disk.",
     )
     backup_keep: Positive = Field(7, description="The newest backups that stay; the others go after the next one was made and read back.")
     backup_days: Positive = Field(30, description="Backups older than this many days go with the next one. The newest stays in any case.")
     backup_every_hours: float = Field(
-        0, ge=0, description="Backups are made about so often (cron, a systemd timer): an alert tells when the last is too old. 0: not watched."
+        0,
+        ge=0,
+        description="Backups are made about so often (cron, a systemd timer): an alert tells when the last is too old. 0: not watched.",
     )
     log_archive_days: Positive = Field(365, description="Archives older than this many days are deleted.")
     trace_retention_days: Positive = Field(
@@ -440,7 +450,15 @@ class StackSettings(BaseModel):
     elasticsearch_exporter_password: SecretStr = Field(SecretStr(""), description="Password of nobet_exporter, which may only monitor.")
     postgres_password: SecretStr = Field(SecretStr(""), description="Password of the PostgreSQL user nobet.")
     redis_password: SecretStr = Field(SecretStr(""), description="Password of Redis.")
-    alertmanager_url: str = Field(local_url("alertmanager"), description="Address of Alertmanager.")
+    alertmanager_url: str = Field(
+        local_url("alertmanager"), description="Address of Alertmanager. Empty: alerts of our own processes go by mail at once."
+    )
+    alert_health_seconds: float = Field(
+        60,
+        ge=0,
+        description="A needed dependency that fails for so long is an alert of the process itself, any other after five times as long. "
+        "0: never.",
+    )
     prometheus_url: str = Field(local_url("prometheus"), description="Address of Prometheus.")
     grafana_url: str = Field(local_url("grafana"), description="Address of Grafana, as people reach it.")
     jaeger_url: str = Field(local_url("jaeger_ui"), description="Address of Jaeger's query API.")

@@ -14,6 +14,7 @@ import orjson
 
 from app.core.spool_files import EVENTS_STREAM, SegmentName
 from app.shipper.segments import Segment, SegmentQueue
+from app.shipper.sizing import BatchSize
 
 RECORD_START: Final = b'{"timestamp":"'
 HEAD_BYTES: Final = len(RECORD_START) + len("2026-11-22")
@@ -79,9 +80,12 @@ def document_id(name: SegmentName, offset: int) -> str:
 class BatchBuilder:
     """Fills batches from the segments in turn."""
 
-    def __init__(self, index_prefix: str, *, events_prefix: str = "events", most_docs: int, most_bytes: int) -> None:
+    def __init__(
+        self, index_prefix: str, *, events_prefix: str = "events", most_docs: int, most_bytes: int, size: BatchSize | None = None
+    ) -> None:
+        """Without a `size` that adapts, every batch may have `most_docs`."""
         self._prefixes = {"": index_prefix, EVENTS_STREAM: events_prefix}
-        self._most_docs = most_docs
+        self._size = size or BatchSize(most_docs, first=most_docs)
         self._most_bytes = most_bytes
         self._indices: dict[tuple[str, bytes], str] = {}
         self._mean_line = 512.0
@@ -106,6 +110,7 @@ class BatchBuilder:
         return self._finish(), self._full
 
     def _reset(self) -> None:
+        self._most_docs = self._size.docs
         self._batch = Batch()
         self._parts: list[bytes] = []
         self._bytes = 0

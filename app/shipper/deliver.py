@@ -21,9 +21,10 @@ from app.clients.elasticsearch import NoAnswerInTimeError, UnreachableError
 from app.core import metrics
 from app.core.spool_files import SegmentName
 from app.shipper.batch import Batch
-from app.shipper.deadletters import DeadLetter, is_json
-from app.shipper.parts import Part, letters_part, take_letters
+from app.shipper.deadletters import DeadLetter
+from app.shipper.parts import Part, letter_of, letters_part, take_letters
 from app.shipper.reports import Reporter
+from app.shipper.sizing import BatchSize
 from app.shipper.suspects import SUSPECT_STATUS, Suspects, TakenCount
 from app.shipper.verdicts import DELIVERED, Verdict, judge_item, judge_request, status_label
 
@@ -32,6 +33,9 @@ FIRST_PAUSE: Final = 0.25
 
 BAD_GATEWAY: Final = 502
 """Stands for an answer that says success and isn't one of Elasticsearch's."""
+
+TOO_MUCH: Final = frozenset({413, 429})
+"""Answers to a whole request that smaller ones may not get."""
 
 INDEXED: Final = "shipper_records_indexed_total"
 DUPLICATE: Final = "shipper_records_duplicate_total"
@@ -69,6 +73,7 @@ class Deliverer:
         dead_prefix: str,
         longest_pause: float,
         item_tries: int = 10,
+        size: BatchSize | None = None,
         give_up: threading.Event,
         renew_sign_in: Callable[[], None] = lambda: None,
     ) -> None:
@@ -78,6 +83,7 @@ class Deliverer:
         self._longest_pause = longest_pause
         self._item_tries = item_tries
         self._taken = TakenCount()
+        self._size = size or BatchSize(1 << 20, first=1 << 20)
         self._give_up = give_up
         self._renew_sign_in = renew_sign_in
         self._duration = metrics.histogram("shipper_bulk_duration_seconds")
@@ -95,10 +101,18 @@ class Deliverer:
         while delivery.todo or delivery.letters:
             if not delivery.todo:
                 delivery.todo.append(self._pack_letters(delivery.letters))
-            verdict = self._send(delivery, delivery.suspects.accompany(delivery.todo.pop()))
+            verdict = self._send(delivery, delivery.suspects.accompany(self._fitting(delivery)))
             if verdict.action in ("retry", "hold") and not self._pause(delivery, verdict):
                 return None
         return +delivery.counts
+
+    def _fitting(self, delivery: _Delivery) -> Part:
+        """The next request, cut to the size that the store takes now."""
+        part = delivery.todo.pop()
+        if part.count > self._size.docs and not part.letters:
+            part, rest = part.cut(self._size.docs)
+            delivery.todo.append(rest)
+        return part
 
     def _send(self, delivery: _Delivery, part: Part) -> Verdict:
         """One request. Puts back what has to be sent again and returns the verdict that asks for a pause, if one does."""
@@ -107,14 +121,16 @@ class Deliverer:
             status, answer = self._sender.send(part.index, part.body)
         except UnreachableError as error:
             delivery.todo.append(part)
-            return self._retry(
-                Verdict("retry", "timeout" if isinstance(error, NoAnswerInTimeError) else "connection", detail=str(error)), 1
-            )
+            if late := isinstance(error, NoAnswerInTimeError):
+                self._size.too_many(part.count)
+            return self._retry(Verdict("retry", "timeout" if late else "connection", detail=str(error)), 1)
         finally:
-            self._duration.observe(time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self._duration.observe(seconds)
         if status == 200 and answer.startswith(b'{"errors":false'):
             self._items.labels("2xx").inc(part.count)
             self._taken.add(part.index)
+            self._size.taken(part.count, seconds)
             self._count_delivered(delivery, part, part.count)
             return DELIVERED
         verdicts = _item_verdicts(answer, part.count + part.witnesses) if status == 200 else None
@@ -125,6 +141,8 @@ class Deliverer:
     def _settle_request(self, delivery: _Delivery, part: Part, verdict: Verdict) -> Verdict:
         if verdict.status == SUSPECT_STATUS and not part.letters and delivery.suspects.refused_whole(part):
             verdict = replace(verdict, action="halve")
+        if verdict.status in TOO_MUCH:
+            self._size.too_many(part.count)
         if verdict.action != "halve":
             delivery.todo.insert(0, part)  # behind the others: they may get through meanwhile
             return self._retry(verdict, 1)
@@ -136,10 +154,7 @@ class Deliverer:
         return self._settle_items(delivery, part.only([0]), [replace(verdict, action="dead", reason=reason)])
 
     def _settle_items(self, delivery: _Delivery, part: Part, verdicts: list[Verdict]) -> Verdict:
-        for status, count in Counter(status_label(verdict.status) for verdict in verdicts).items():
-            self._items.labels(status).inc(count)
-        if any(verdict.action in ("delivered", "duplicate") for verdict in verdicts[: part.count]):
-            self._taken.add(part.index)
+        self._notice(part, verdicts)
         verdicts = delivery.suspects.judge(part, verdicts)
         again: dict[str, list[int]] = {}
         worst = DELIVERED
@@ -148,7 +163,7 @@ class Deliverer:
             if verdict.action in ("delivered", "duplicate"):
                 delivered.append(item)
             elif verdict.action == "dead" and not part.letters:
-                delivery.letters.append(self._bury(delivery, part, item, verdict))
+                delivery.letters.append(letter_of(part, item, verdict, delivery.names))
             else:
                 if verdict.action == "dead":
                     verdict = self._refused_letter(part, item, verdict)
@@ -163,6 +178,15 @@ class Deliverer:
                 self._retries.labels(reason).inc(len(items))
         return worst
 
+    def _notice(self, part: Part, verdicts: list[Verdict]) -> None:
+        """What an answer's items say about the store."""
+        for status, count in Counter(status_label(verdict.status) for verdict in verdicts).items():
+            self._items.labels(status).inc(count)
+        if any(verdict.action in ("delivered", "duplicate") for verdict in verdicts[: part.count]):
+            self._taken.add(part.index)
+        if any(verdict.reason == "overload" for verdict in verdicts):
+            self._size.too_many(part.count)
+
     def _count_delivered(self, delivery: _Delivery, part: Part, count: int) -> None:
         delivery.attempt = 0
         if part.letters:
@@ -170,17 +194,6 @@ class Deliverer:
         else:
             delivery.counts[INDEXED] += count
         self._reporter.delivering()
-
-    def _bury(self, delivery: _Delivery, part: Part, item: int, verdict: Verdict) -> DeadLetter:
-        """Make a refused record a dead letter."""
-        action, raw = part.body.split(b"\n")[2 * item : 2 * item + 2]
-        create = orjson.loads(action)["create"]
-        writer, sequence, offset = create["_id"].rsplit("-", 2)
-        name = delivery.names[writer, int(sequence)]
-        reason = verdict.reason if verdict.reason != "rejected" or is_json(raw) else "malformed"
-        return DeadLetter(
-            name, int(offset, 16), raw, reason, verdict.status, verdict.error_type, verdict.detail, create.get("_index", part.index)
-        )
 
     def _pack_letters(self, letters: list[DeadLetter]) -> Part:
         """Take some letters off the list and make a request of them."""

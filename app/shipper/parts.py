@@ -5,7 +5,9 @@ from typing import Final
 
 import orjson
 
-from app.shipper.deadletters import DeadLetter
+from app.core.spool_files import SegmentName
+from app.shipper.deadletters import DeadLetter, is_json
+from app.shipper.verdicts import Verdict
 
 LETTERS_BYTES: Final = 1024 * 1024
 """Raw bytes of dead letters in one request; escaping can make them six times as long."""
@@ -42,6 +44,23 @@ class Part:
     def with_witnesses(self, lines: list[bytes]) -> "Part":
         """The same, and pairs of lines that are stored already."""
         return replace(self, body=self.body + b"".join(lines), witnesses=len(lines))
+
+
+def letter_of(part: Part, item: int, verdict: Verdict, names: dict[tuple[str, int], SegmentName]) -> DeadLetter:
+    """The dead letter that an item of a request becomes; `names` finds its segment by writer and sequence."""
+    action, raw = part.body.split(b"\n")[2 * item : 2 * item + 2]
+    create = orjson.loads(action)["create"]
+    writer, sequence, offset = create["_id"].rsplit("-", 2)
+    return DeadLetter(
+        names[writer, int(sequence)],
+        int(offset, 16),
+        raw,
+        verdict.reason if verdict.reason != "rejected" or is_json(raw) else "malformed",
+        verdict.status,
+        verdict.error_type,
+        verdict.detail,
+        create.get("_index", part.index),
+    )
 
 
 def letters_part(letters: list[DeadLetter], dead_prefix: str) -> Part:

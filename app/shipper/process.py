@@ -20,12 +20,14 @@ from app.core.spool_positions import STATE_FOLDER
 from app.core.system_metrics import SystemCollector
 from app.core.telemetry.template import dead_prefix
 from app.shipper.batch import BatchBuilder
+from app.shipper.compression import compress_for
 from app.shipper.deliver import Deliverer
 from app.shipper.lock import AlreadyRunningError, SpoolLock
 from app.shipper.loop import Shipper
 from app.shipper.positions import PositionFile, Progress, UnusablePositionsError
 from app.shipper.reports import Ledger, Reporter
 from app.shipper.segments import SegmentQueue
+from app.shipper.sizing import BatchSize
 
 SERVICE: Final = "shipper"
 STALLED_SECONDS: Final = 60.0
@@ -97,7 +99,9 @@ def assemble(settings: Settings, folder: Path, state: Path) -> tuple[Shipper, Bu
         sign_in(settings, "shipper"),
         timeout=settings.shipper_timeout_seconds,
         connections=settings.shipper_connections,
+        compress=compress_for(settings.elasticsearch_url, settings.shipper_compression),
     )
+    size = BatchSize(settings.shipper_batch_docs)
     give_up = threading.Event()
     metrics.gauge("shipper_spool_limit_bytes").set(settings.spool_max_bytes)
     shipper = Shipper(
@@ -109,6 +113,7 @@ def assemble(settings: Settings, folder: Path, state: Path) -> tuple[Shipper, Bu
             settings.log_index_prefix,
             events_prefix=settings.effective_events_prefix,
             most_docs=settings.shipper_batch_docs,
+            size=size,
             most_bytes=settings.shipper_batch_bytes,
         ),
         Deliverer(
@@ -117,6 +122,7 @@ def assemble(settings: Settings, folder: Path, state: Path) -> tuple[Shipper, Bu
             dead_prefix=dead_prefix(settings.log_index_prefix),
             longest_pause=settings.shipper_backoff_max_seconds,
             item_tries=settings.shipper_item_tries,
+            size=size,
             give_up=give_up,
             renew_sign_in=lambda: renew_sign_in(client),
         ),

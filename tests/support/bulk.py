@@ -29,7 +29,7 @@ class BulkStore:
         self.documents: dict[tuple[str, str], bytes] = {}
         self.requests = 0
         self.sizes: list[int] = []
-        self._item = item
+        self.item = item
         self._before = before
         self._after = after
         self._lock = threading.Lock()
@@ -56,7 +56,7 @@ class BulkStore:
 
     def _create(self, default: str, action: dict[str, str], line: bytes) -> dict[str, Any]:
         index, ident = action.get("_index", default), action["_id"]
-        outcome = self._item(index, ident, line)
+        outcome = self.item(index, ident, line)
         if outcome is not None:
             return outcome
         if (index, ident) in self.documents:
