@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from app.cleanup import commands, process
+from app.cleanup import backups, commands, process
 from app.core.config import ConfigError, Settings, load_settings
 from app.core.log_setup import setup_logging, shutdown_logging
 
@@ -30,6 +30,9 @@ def _by_hand(given: argparse.Namespace, settings: Settings) -> int:
         return commands.clean_up(settings, dry_run=given.dry_run)
     if given.command == "list":
         return commands.list_archives(settings)
+    if given.command == "note-backup":
+        facts = {name: getattr(given, name) for name in ("seconds", "size", "count", "name", "failure")}
+        return backups.note(settings, **facts)
     if given.command == "verify":
         return commands.verify(settings, given.names)
     return commands.bring_back(settings, given.name, given.target)
@@ -45,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         ("list", "show the archives"),
         ("verify", "read archives back and compare them with their manifests"),
         ("restore", "write an archive into an index"),
+        ("note-backup", "note how a backup of the stack went; `nobet backup` does that"),
     ):
         step = steps.add_parser(name, help=text)
         step.set_defaults(command=name)
@@ -55,7 +59,17 @@ def _parser() -> argparse.ArgumentParser:
         elif name == "restore":
             step.add_argument("name", help="the index, or an archive as `list` names it")
             step.add_argument("--as", dest="target", default="", help="another name for the index")
+        elif name == "note-backup":
+            _add_facts(step)
     return parser
+
+
+def _add_facts(step: argparse.ArgumentParser) -> None:
+    step.add_argument("--seconds", type=float, default=0.0, help="how long it took")
+    step.add_argument("--size", type=int, default=0, help="its bytes")
+    step.add_argument("--count", type=int, default=0, help="its files")
+    step.add_argument("--name", default="", help="its name")
+    step.add_argument("--failure", default="", help="why there is none")
 
 
 if __name__ == "__main__":

@@ -8,14 +8,17 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
+from app.cleanup import backups
 from app.cleanup.runs import COMPONENT, CleanupRuns
 from app.clients.canary_search import LogCanarySearch
 from app.clients.cleanup_state import CleanupState, LeaseHeldError
 from app.core import context, error_tracking, metrics, side_server
+from app.core.alerting import Alerting
 from app.core.cleanup_schedule import latest_night
 from app.core.config import Settings
 from app.core.index_store import StoreError
@@ -39,6 +42,8 @@ STALLED_SECONDS: Final = 60.0
 CANARY_END_SECONDS: Final = 6.0
 """A look for the canary that is under way may take its time limit, five seconds."""
 
+CLEANUP_FAILED: Final = "LogCleanupFailed"
+
 log = get_logger(__name__)
 
 
@@ -51,7 +56,8 @@ def serve(settings: Settings) -> int:
     stop = threading.Event()
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, _stopper(stop))
-    scheduler = Scheduler(settings, stop)
+    alerts = Alerting(settings, settings.service_name or COMPONENT)
+    scheduler = Scheduler(settings, stop, alerts=alerts)
     try:
         address, number = settings.log_cleanup_bind, port(COMPONENT, settings.stack_port_offset)
         open_doors = settings.is_trial and not settings.metrics_token.get_secret_value()
@@ -74,6 +80,7 @@ def serve(settings: Settings) -> int:
         canary.join(CANARY_END_SECONDS)
         search.close()
         server.shutdown()
+        alerts.close()
         with context.run(COMPONENT):
             log.info("Stopped", event="app.stopped")
         error_tracking.shutdown()
@@ -84,11 +91,13 @@ def serve(settings: Settings) -> int:
 class Scheduler:
     """Makes the run of each night once, and makes up for a missed one."""
 
-    def __init__(self, settings: Settings, stop: threading.Event, runs: CleanupRuns | None = None) -> None:
+    def __init__(self, settings: Settings, stop: threading.Event, runs: CleanupRuns | None = None, alerts: Alerting | None = None) -> None:
         self._settings: Final = settings
+        self._alerts: Final = alerts
         self._stop: Final = stop
         self._runs: Final = runs or CleanupRuns(settings, stop)
         self._figures: Final = Figures(settings.log_archive_dir)
+        self._backups: Final = backups.notes_of(settings)
         self._not_before = 0.0
         self._busy = False
         self._alive_at = time.monotonic()
@@ -102,6 +111,7 @@ class Scheduler:
                 self._stop.wait(POLL_SECONDS)
         finally:
             self._runs.close()
+            self._backups.close()
 
     def look(self, now: dt.datetime) -> None:
         """Show how the last runs went, and make the run that is due at `now`. Never raises for what it works with."""
@@ -109,6 +119,7 @@ class Scheduler:
         try:
             state = self._runs.state()
             self._figures.show(state)
+            self._alert(failed=state.failed)
             if state.night < night and time.monotonic() >= self._not_before:
                 self._clean_up(night)
         except StoreError as error:
@@ -116,25 +127,47 @@ class Scheduler:
             log.debug("The state of the cleanup is unknown", event="cleanup.unknown", error_message=str(error))
         except Exception:
             log.exception("The cleanup has a fault", event="error.raised")
+        self._show_backups()
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """Whether the loop goes round. A failed run is no reason to restart the process; it has an alert."""
         turning = self._busy or time.monotonic() - self._alive_at < STALLED_SECONDS
         return turning, {"status": "ok" if turning else "degraded", "checks": {"loop": "ok" if turning else "error: the loop stands still"}}
 
+    def _show_backups(self) -> None:
+        with suppress(StoreError):  # the figures stay; Elasticsearch's own alert pages
+            backups.show(self._settings, self._backups.read())
+
     def _clean_up(self, night: str) -> None:
         self._busy = True
         try:
             self._runs.run(night)
-            self._figures.show(self._runs.state())
+            state = self._runs.state()
+            self._figures.show(state)
+            self._alert(failed=state.failed)
         except LeaseHeldError:
             self._not_before = time.monotonic() + PATIENCE_SECONDS  # the other one notes the night, or dies
         except StoreError:
             self._figures.failed()
+            self._alert(failed=True)
             self._not_before = time.monotonic() + RETRY_SECONDS
         finally:
             self._busy = False
             self._alive_at = time.monotonic()
+
+    def _alert(self, *, failed: bool) -> None:
+        """The same alert that the rule about cleanup_failed makes, for when nobody scrapes."""
+        if self._alerts is None:
+            return
+        if failed:
+            self._alerts.fire(
+                CLEANUP_FAILED,
+                severity="warning",
+                summary="The cleanup of expired logs failed.",
+                description="Nothing that is not safely archived was deleted; expired logs stay until a cleanup succeeds.",
+            )
+        else:
+            self._alerts.end(CLEANUP_FAILED)
 
 
 class Figures:

@@ -39,17 +39,17 @@ _GIVEN: Final = (
 def compose_up(stack: Stack) -> None:
     """Make the files that containers mount, then start every service and wait until each is healthy. Raises StackError."""
     prepare_files(stack)
-    _compose(stack, "up", "-d", "--wait", what="Starting the containers")
+    compose(stack, "up", "-d", "--wait", what="Starting the containers")
 
 
 def compose_down(stack: Stack) -> None:
     """Stop and remove the containers; the volumes stay. Raises StackError."""
-    _compose(stack, "down", what="Stopping the containers")
+    compose(stack, "down", what="Stopping the containers")
 
 
 def compose_stop(stack: Stack, names: Sequence[str]) -> None:
     """Stop some services. Raises StackError."""
-    _compose(stack, "stop", *names, what=f"Stopping {', '.join(names)}")
+    compose(stack, "stop", *names, what=f"Stopping {', '.join(names)}")
 
 
 def compose_exec(stack: Stack, service: str, command: Sequence[str], handed: Mapping[str, str]) -> int:
@@ -103,7 +103,7 @@ def _own_dsn(stack: Stack) -> str:
 
 def compose_status(stack: Stack) -> list[dict[str, Any]]:
     """What Compose knows of each service: Service, State, Health, Publishers … Raises StackError."""
-    printed = _compose(stack, "ps", "--all", "--format", "json", what="Asking for the containers", capture=True)
+    printed = compose(stack, "ps", "--all", "--format", "json", what="Asking for the containers", capture=True)
     lines = [json.loads(line) for line in printed.splitlines() if line.strip()]
     return [item for entry in lines for item in (entry if isinstance(entry, list) else [entry])]
 
@@ -115,7 +115,8 @@ def is_healthy(service: dict[str, Any]) -> bool:
     return service.get("State") == "running" and service.get("Health", "") in ("", "healthy")
 
 
-def _compose(stack: Stack, *arguments: str, what: str, capture: bool = False) -> str:
+def compose(stack: Stack, *arguments: str, what: str, capture: bool = False) -> str:
+    """Run `docker compose` with these arguments; what it printed when that is captured. Raises StackError, which begins with `what`."""
     command: Sequence[str] = ["docker", "compose", "--env-file", str(stack.paths.env_file), *arguments]
     try:
         done = subprocess.run(

@@ -127,6 +127,7 @@ _TITLES: Final = {
     "security": "Sign-in and tokens",
     "errors": "Error tracking",
     "logs": "The log pipeline",
+    "backups": "Backups",
     "stores": "Databases and stores",
     "oncall": "On-call",
     "meta": "The watch itself",

@@ -115,6 +115,9 @@ EVENTS: Final[dict[str, Event]] = {
             "rate_limit.exceeded", "WARNING", "A caller reached its limit for this minute; further requests of it are answered with 429."
         ),
         Event("health.changed", "WARNING", "A dependency's state changed; component and outcome say which and how."),
+        Event("alert.raised", "WARNING", "The process itself raised an alert (alert_name); reason says what about."),
+        Event("alert.ended", "INFO", "An alert of the process itself is over."),
+        Event("alert.undelivered", "WARNING", "An alert of the process itself did not get to where it should (component, reason)."),
         Event("health.checked", "DEBUG", "The health monitor ran."),
         Event("oncall.opened", "INFO", "An alert opened an incident."),
         Event("oncall.escalated", "INFO", "A level of the escalation hears of an incident; count says how many contacts."),
@@ -134,8 +137,16 @@ EVENTS: Final[dict[str, Event]] = {
         Event("shipper.held", "ERROR", "Elasticsearch refuses the shipper's credentials; shipping waits."),
         Event("shipper.recovered", "INFO", "Shipping goes on after trouble."),
         Event("shipper.dead_letter", "WARNING", "A record was refused for good and went to the dead-letter index."),
-        Event("dead_letters.replayed", "INFO", "Dead letters were sent again by hand; count says how many are stored now, extra.left how many not."),
-        Event("dead_letters.dropped", "WARNING", "Dead letters were deleted by hand; count says how many, extra.reasons why they were letters."),
+        Event(
+            "dead_letters.replayed",
+            "INFO",
+            "Dead letters were sent again by hand; count says how many are stored now, extra.left how many not.",
+        ),
+        Event(
+            "dead_letters.dropped",
+            "WARNING",
+            "Dead letters were deleted by hand; count says how many, extra.reasons why they were letters.",
+        ),
         Event("shipper.corrupt", "WARNING", "Bytes in the spool were no record; they were skipped and counted."),
         Event("shipper.position_rebuilt", "WARNING", "The position file was unusable; segments are read from their start."),
         Event(
@@ -152,6 +163,12 @@ EVENTS: Final[dict[str, Event]] = {
         Event("cleanup.unknown", "DEBUG", "Elasticsearch could not say whether a cleanup is due."),
         Event("canary.written", "INFO", "A record that is looked for in Elasticsearch, to prove that records arrive."),
         Event("canary.unknown", "DEBUG", "Elasticsearch could not be asked for the canary."),
+        Event(
+            "backup.completed",
+            "INFO",
+            "A backup of the whole stack was made and read back; bytes says how large it is, extra.backup names it.",
+        ),
+        Event("backup.failed", "ERROR", "A backup of the whole stack failed; error_message says what to do. There is no half a backup."),
         Event("archive.expired", "INFO", "An archive was older than LOG_ARCHIVE_DAYS and was removed."),
         Event("archive.restored", "INFO", "An archive was written back into an index."),
         Event("tracking.refused", "WARNING", "Code tracked an event that is not declared; it was refused and counted."),

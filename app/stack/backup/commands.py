@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -25,17 +26,20 @@ def backup(stack: Stack, mode: Mode, to: str) -> int:
     shelf, key, place = shelf_of(stack, to), key_of(stack), place_of(stack, mode)
     keep = Keep(stack.settings.backup_keep, stack.settings.backup_days)
     rows = {**{step.store: step.title for step in present(place)}, VERIFY: "Backup"}
+    began = time.monotonic()
     with stopwatch() as took:
         try:
             with telling(console, rows) as tell:
                 made = make_backup(place, shelf, key, keep, stack.settings.app_version, tell)
         except BaseException as error:
-            report_failure(stack, mode, error)
+            report_failure(stack, mode, error, began)
             raise
-    report_success(stack, mode, made.manifest)
+    noted = report_success(stack, mode, made.manifest)
     console.print()
     print_stores(console, made.manifest)
     console.print(f"\nSaved and read back in {seconds(took[0])}: {made.path}", style="bold")
+    if not noted:
+        console.print("The cleanup process could not note it (see above), so its alerts don't know of this backup.", style="yellow")
     if made.removed:
         console.print(f"Too old and removed: {', '.join(made.removed)}")
     console.print(f"Bring it back, into an empty stack: nobet restore {made.path}")

@@ -35,13 +35,18 @@ class Command:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def output_of(command: Command, what: str) -> Iterator[bytes]:
-    """What a program writes, until it has ended well. Raises StackError with its last words when it has not."""
+def output_of(command: Command, what: str, hear: Callable[[str], None] = lambda _words: None) -> Iterator[bytes]:
+    """What a program writes, until it has ended well; `hear` is told what it wrote to its standard error then.
+
+    Raises StackError with these words when it has not ended well.
+    """
     with tempfile.TemporaryFile() as words, _started(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=words) as process:
         assert process.stdout is not None  # noqa: S101 (asked for above)
         while chunk := process.stdout.read(BLOCK):
             yield chunk
         _must_have_ended_well(process, words, what)
+        words.seek(0)
+        hear(words.read().decode(errors="replace"))
 
 
 @contextmanager

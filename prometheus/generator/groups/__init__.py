@@ -3,6 +3,7 @@
 from typing import Final
 
 from prometheus.generator.groups.api import API
+from prometheus.generator.groups.backups import BACKUPS
 from prometheus.generator.groups.errors import ERRORS
 from prometheus.generator.groups.host import HOST
 from prometheus.generator.groups.logs import LOGS
@@ -15,4 +16,4 @@ from prometheus.generator.groups.uptime import UPTIME
 from prometheus.generator.groups.voice import VOICE
 from prometheus.generator.model import Group
 
-GROUPS: Final[tuple[Group, ...]] = (RECORDING, API, UPTIME, VOICE, SECURITY, HOST, LOGS, ERRORS, STORES, ONCALL, META)
+GROUPS: Final[tuple[Group, ...]] = (RECORDING, API, UPTIME, VOICE, SECURITY, HOST, LOGS, BACKUPS, ERRORS, STORES, ONCALL, META)
