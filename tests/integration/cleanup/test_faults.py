@@ -4,9 +4,6 @@ import os
 import random
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +14,7 @@ from app.core.archive import Archive, Manifest
 from app.core.archive_files import ArchiveError
 from app.core.log_setup import setup_logging
 from tests.integration.cleanup.conftest import MakeRetention
+from tests.support.disks import small_disk
 from tests.support.records import spooled
 from tests.support.retention import Retention
 from tests.support.waiting import wait_until
@@ -35,23 +33,10 @@ def failures(retention: Retention) -> list[dict[str, Any]]:
     return [record for record in spooled(retention.spool) if record["level"] == "ERROR"]
 
 
-@contextmanager
-def small_disk(folder: Path) -> Iterator[None]:
-    """A file system of 16 KiB at `folder`, as far as this machine lets us mount one."""
-    folder.mkdir(parents=True)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(folder)], capture_output=True, check=False)
-    if mounted.returncode:
-        pytest.skip("this user can't mount a small file system")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
 @pytest.mark.req("RET-06", "ALR-21")
 def test_a_full_archive_disk_deletes_nothing(retention: Retention) -> None:
     """FAULTS 27: the first archive fits, the others don't; all indices stay, the failure is at ERROR and counted, no half file is left."""
-    with small_disk(retention.folder):
+    with small_disk(retention.folder, "16k"):
         retention.fill(retention.index_of(99), 2)
         expected = filled(retention, 2, 5000)
         done = retention.command("run")
