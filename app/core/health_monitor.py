@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from app.core import context, metrics
+from app.core.alerting import Alerting
 from app.core.config import Settings
 from app.core.health_checks import Check, built_in_checks
 from app.core.logger import get_logger
@@ -15,6 +16,12 @@ from app.core.records import printable
 OK: Final = "ok"
 UNAVAILABLE: Final = "error: unavailable"
 """What outsiders see of a failed check: nothing about hosts, users or drivers."""
+
+DEPENDENCY_DOWN: Final = "DependencyDown"
+"""Named as the rule about `dependency_up`, so that Alertmanager takes both for one."""
+
+_PATIENCE_FACTOR: Final = 5
+"""As the rules: one minute for what the service needs, five for the rest."""
 
 log = get_logger(__name__)
 
@@ -57,8 +64,11 @@ class HealthReport:
 class HealthMonitor:
     """Runs the registered checks when asked, at most once in the cache time, and on its own in an interval."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, alerts: Alerting | None = None) -> None:
+        """With `alerts`, a dependency that fails for ALERT_HEALTH_SECONDS is an alert of the process itself."""
         self._settings = settings
+        self._alerts = alerts
+        self._failing_since: dict[str, float] = {}
         self._checks: dict[str, Check] = {}
         self._states: dict[str, bool] = {}
         self._report: HealthReport | None = None
@@ -79,6 +89,7 @@ class HealthMonitor:
                 last = self._report = HealthReport(tuple(results))
                 for result in results:
                     self._note(result)
+                    self._alert(result)
             return last
 
     async def run(self) -> None:
@@ -100,6 +111,25 @@ class HealthMonitor:
         except Exception as problem:  # noqa: BLE001 (a check may fail in any way; the others go on)
             error = f"{type(problem).__name__}: {mask_text(printable(problem))}".splitlines()[0]
         return CheckResult(name, error, time.perf_counter() - started, name in self._settings.health_required)
+
+    def _alert(self, result: CheckResult) -> None:
+        """The same alert that the rule makes, for when nobody scrapes. What the service can do without has five times as long."""
+        hold = self._settings.alert_health_seconds * (1 if result.required else _PATIENCE_FACTOR)
+        if self._alerts is None or not hold:
+            return
+        if result.passed:
+            if self._failing_since.pop(result.name, None) is not None:
+                self._alerts.end(DEPENDENCY_DOWN, dependency=result.name)
+            return
+        since = self._failing_since.setdefault(result.name, time.monotonic())
+        if time.monotonic() - since >= hold:
+            self._alerts.fire(
+                DEPENDENCY_DOWN,
+                severity="critical" if result.required else "warning",
+                summary="A dependency that the service needs is down." if result.required else "A dependency of the service is down.",
+                description=f"The check {result.name} fails, as the service itself sees it.",
+                dependency=result.name,
+            )
 
     def _note(self, result: CheckResult) -> None:
         """Metrics, and one record when the state is another than before."""

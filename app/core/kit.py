@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.core import analytics, context, error_tracking, metrics, tracing
+from app.core.alerting import Alerting
 from app.core.config import ConfigError, Settings
 from app.core.endpoints import make_router
 from app.core.health_monitor import HealthMonitor
@@ -42,7 +43,8 @@ class Observability:
         tracing.setup(settings, self.service)
         error_tracking.setup(settings, self.service)
         self.analytics = analytics.setup(settings, service)
-        self.health = HealthMonitor(settings)
+        self.alerts = Alerting(settings, self.service)
+        self.health = HealthMonitor(settings, self.alerts)
         self.watch = RequestWatch(settings.request_timeout_seconds)
 
     def install(self, app: FastAPI) -> None:
@@ -81,6 +83,7 @@ class Observability:
         """Send what is pending, each for a bounded time. Logging goes on: the server has a last word to say."""
         with context.run(self.service):
             log.info("Service ends", event="app.stopped")
+        self.alerts.close()
         tracing.shutdown()
         error_tracking.shutdown()
         metrics.flush_exemplars()

@@ -10,6 +10,16 @@ _WITH_STORES: Final = {"OTEL_EXPORTER_OTLP_ENDPOINT": "jaeger", "SENTRY_DSN": "e
 _DSN: Final = "http://{error_key}@{host}:{port[error_tracker]}/1"
 """The stack's own error tracker. A SENTRY_DSN that somebody set wins."""
 
+_ALERTS: Final = {
+    "ALERTMANAGER_URL": "http://{host}:{port[alertmanager]}",
+    "SMTP_SERVER": "{host}",
+    "SMTP_PORT": "{port[inbox_smtp]}",
+    "SMTP_USERNAME": "{settings.smtp_username}",
+    "ALERT_EMAIL_FROM": "{settings.alert_email_from}",
+    "ALERT_EMAIL_TO": "{settings.alert_email_to}",
+}
+"""How a process tells of its own troubles: through Alertmanager, or past it by mail. A mail server that somebody set wins."""
+
 _SERVE: Final = ("-m", "app.core.serve")
 
 APP: Final = Component(
@@ -35,9 +45,10 @@ APP: Final = Component(
         "SPOOL_DIR": "{spool}",
         "PROMETHEUS_MULTIPROC_DIR": "{run}/metrics",
         "SENTRY_DSN": _DSN,
+        **_ALERTS,
     },
     env_where=_WITH_STORES,
-    secrets=("METRICS_TOKEN", "JWT_SECRET", "ANALYTICS_KEY", "ANALYTICS_OLD_KEYS", "SENTRY_DSN"),
+    secrets=("METRICS_TOKEN", "JWT_SECRET", "ANALYTICS_KEY", "ANALYTICS_OLD_KEYS", "SENTRY_DSN", "SLACK_WEBHOOK_URL", "SMTP_PASSWORD"),
     depends_on=("postgres", "redis", "voice"),
     prepare="app",
     stop_seconds=25,  # app.core.serve gives requests under way 20 s
@@ -51,9 +62,9 @@ VOICE: Final = Component(
     arguments=(*_SERVE, "app.voice.main:app", "--service=voice", "--host={host}", "--port={port[voice]}", "--workers=1"),
     ports=("voice",),
     probe=Http("voice", "/health/live"),
-    env={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://{host}:{port[otlp_http]}", "SPOOL_DIR": "{spool}", "SENTRY_DSN": _DSN},
+    env={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://{host}:{port[otlp_http]}", "SPOOL_DIR": "{spool}", "SENTRY_DSN": _DSN, **_ALERTS},
     env_where=_WITH_STORES,
-    secrets=("METRICS_TOKEN", "SENTRY_DSN"),
+    secrets=("METRICS_TOKEN", "SENTRY_DSN", "SLACK_WEBHOOK_URL", "SMTP_PASSWORD"),
     stop_seconds=25,
 )
 
@@ -89,11 +100,12 @@ CLEANUP: Final = Component(
         "ELASTICSEARCH_URL": "http://{host}:{port[elasticsearch]}",
         "SPOOL_DIR": "{spool}",
         "LOG_ARCHIVE_DIR": "{data}",
+        **_ALERTS,
         "STACK_PORT_OFFSET": "{settings.stack_port_offset}",
         "SENTRY_DSN": _DSN,
     },
     env_where={"SENTRY_DSN": "error_tracker"},
-    secrets=("METRICS_TOKEN", "SENTRY_DSN", "ELASTICSEARCH_CLEANUP_PASSWORD", "LOG_ARCHIVE_IDENTITY"),
+    secrets=("METRICS_TOKEN", "SENTRY_DSN", "ELASTICSEARCH_CLEANUP_PASSWORD", "LOG_ARCHIVE_IDENTITY", "SLACK_WEBHOOK_URL", "SMTP_PASSWORD"),
     depends_on=("elasticsearch",),
     stop_seconds=20,  # a page of documents is written to its end
 )
@@ -112,13 +124,8 @@ ONCALL: Final = Component(
         "STACK_PORT_OFFSET": "{settings.stack_port_offset}",
         "ONCALL_PUBLIC_URL": "http://{host}:{port[oncall]}",
         "PROMETHEUS_URL": "http://{host}:{port[prometheus]}",
-        "ALERTMANAGER_URL": "http://{host}:{port[alertmanager]}",
         "GRAFANA_URL": "http://{host}:{port[grafana]}",
-        "SMTP_SERVER": "{host}",
-        "SMTP_PORT": "{port[inbox_smtp]}",
-        "SMTP_USERNAME": "{settings.smtp_username}",
-        "ALERT_EMAIL_FROM": "{settings.alert_email_from}",
-        "ALERT_EMAIL_TO": "{settings.alert_email_to}",
+        **_ALERTS,
     },
     env_where={"SENTRY_DSN": "error_tracker"},
     secrets=(
