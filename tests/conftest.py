@@ -1,19 +1,46 @@
-"""What all tests share: settings that no local .env touches, and the map from requirement rows to tests."""
+"""What all tests share: settings that no local .env touches, the order under `make test`, and the map from requirement rows to tests."""
 
 import signal
 from collections import defaultdict
 from types import FrameType
+from typing import Final
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from app.core.config import Settings
+from tests.support.leftovers import Leftovers
 
 Settings.model_config["env_file"] = None
 
 
-def pytest_configure() -> None:
+_leftovers = pytest.StashKey[Leftovers]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """End on SIGTERM as on Ctrl-C: through the fixtures, which stop the servers that they started."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if _hands_out(config):
+        config.stash[_leftovers] = Leftovers()
+
+
+def _hands_out(config: pytest.Config) -> bool:
+    """Whether this process hands out the tests to others."""
+    return bool(config.getoption("numprocesses", None)) and not hasattr(config, "workerinput")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Before the others are told to end: see what they have started."""
+    if _leftovers in session.config.stash:
+        session.config.stash[_leftovers].look()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The others are gone: stop what they could not."""
+    if _leftovers in config.stash:
+        config.stash[_leftovers].clear()
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -37,3 +64,21 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     print(f"\n{len(rows)} requirement rows are named by tests:")
     for row in sorted(rows):
         print(f"{row}  {', '.join(rows[row])}")
+
+
+SHARING: Final = ("e2e", "integration")
+"""Folders whose tests share servers: each is one process's work, so that the servers are started once."""
+
+
+class ByFolder(LoadScopeScheduling):  # type: ignore[misc]
+    """Who runs what under `pytest -n`: the tests that share servers stay together, all others go file by file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        _, _, below = nodeid.partition("/")
+        folder = below.partition("/")[0]
+        return folder if folder in SHARING else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFolder:
+    """Is asked once, by the process that hands out the work."""
+    return ByFolder(config, log)

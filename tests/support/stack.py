@@ -34,6 +34,7 @@ from app.stack.probes import ask
 from app.stack.stack import Stack, open_stack
 from app.stack.supervisor import Supervisor
 from app.stack.up import up
+from tests.support import leftovers
 from tests.support.waiting import wait_until
 
 QUICK: Final = {
@@ -104,6 +105,8 @@ class RunningStack:
 
     def need(self, *components: str) -> None:
         """Have these components, and what they need, running and ready; no names mean all. Raises StackError."""
+        if self.folder != attached_folder():
+            leftovers.note(self.folder)
         up(self.declared, Console(quiet=True), components or None)
 
     def stop(self, component: str) -> None:
@@ -158,6 +161,7 @@ class RunningStack:
         except StackError as error:
             raise AssertionError(f"The test stack in {self.folder} did not stop: {error}") from error
         finally:
+            leftovers.forget(self.folder)
             if not os.environ.get("STACK_TEST_KEEP"):
                 shutil.rmtree(self.folder, ignore_errors=True)
 
