@@ -52,6 +52,7 @@ from typing import Final, Literal
 from app.core.spool_drop import drop_beyond
 from app.core.spool_files import EVENTS_STREAM, SegmentName, list_segments, sync_directory, take_lock
 from app.core.spool_sync import Interval, start_thread
+from app.core.spool_tally import Tally, writer_file
 
 __all__ = ["EVENTS_STREAM", "FsyncPolicy", "SegmentName", "SpoolWriter", "drop_beyond", "list_segments", "sync_directory"]
 
@@ -100,10 +101,15 @@ class SpoolWriter:
         self._next_try = 0.0
         self._next_look = 0.0
         self._torn = False
+        self._lines = 0
+        """Newlines written since the tally was last told."""
+        self._tally: Tally | None = None
         self._synced = (0, 0)
         """Segment and size at the last sync."""
         self._finishing: dict[int, threading.Thread] = {}
         """Descriptors of finished segments that are still to be let go, and who does it."""
+        self._beside: set[threading.Thread] = set()
+        """Who finishes segments and looks at the bound now."""
         os.register_at_fork(after_in_child=self._forget)
 
     def append(self, line: bytes) -> bool:
@@ -122,8 +128,9 @@ class SpoolWriter:
             self._size += written
             if written == len(data):
                 self._torn = False
+                self._lines += data.count(b"\n")
                 return True
-            self._undo(written)
+            self._undo(data[:written])
             return False
 
     def sync(self) -> None:
@@ -144,19 +151,31 @@ class SpoolWriter:
         if self._fsync != "off":
             self.sync()
         with self._lock:
+            self._count(self._sequence)
             self._release(self._descriptor)
             self._descriptor = -1
-            finishing = list(self._finishing.values())
-        for thread in finishing:
+            beside = list(self._beside)
+        for thread in beside:
             thread.join(CLOSE_SECONDS)
+        with self._lock:
+            if self._descriptor < 0 and self._tally is not None:
+                self._tally.close()
+                self._tally, self._writer = None, ""  # whoever writes on is a new writer, whose counts begin at 0
 
-    def _undo(self, written: int) -> None:
+    def _undo(self, piece: bytes) -> None:
         """Cut off a piece of a record; where that fails, fence it with a newline before the next record."""
         try:
-            os.ftruncate(self._descriptor, self._size - written)
-            self._size -= written
+            os.ftruncate(self._descriptor, self._size - len(piece))
+            self._size -= len(piece)
         except OSError:
             self._torn = True
+            self._lines += piece.count(b"\n")
+
+    def _count(self, upto: int) -> None:
+        """Tell the tally what is in the segments that are finished. Before their lock is let go, so that nobody counts them instead."""
+        if self._tally is not None:
+            self._tally.finished(upto, self._lines)
+            self._lines = 0
 
     def _look(self, now: float) -> None:
         """Notice that the segment was removed under us: what goes into it from here on would be lost."""
@@ -173,6 +192,7 @@ class SpoolWriter:
         except OSError:
             self._next_try = now + REOPEN_SECONDS
             return self._descriptor >= 0
+        self._count(self._sequence - 1)
         finished, self._descriptor = self._descriptor, descriptor
         self._size, self._torn = 0, False
         if self._fsync == "interval":
@@ -180,6 +200,7 @@ class SpoolWriter:
         thread = start_thread("spool-finish", self._finish, finished)
         if thread is not None:
             self._finishing[finished] = thread  # taken out again under the lock that we hold
+            self._beside.add(thread)
         else:
             self._release(finished)
         return True
@@ -196,6 +217,8 @@ class SpoolWriter:
             self._release(finished)
         if finished >= 0:
             self._enforce_bound()
+        with self._lock:
+            self._beside.discard(threading.current_thread())
 
     def _create(self) -> int:
         """Make and lock a segment; a name that a reader took away meanwhile is given up for the next."""
@@ -204,6 +227,8 @@ class SpoolWriter:
         while True:
             self._sequence += 1
             name = SegmentName(self._writer, self._sequence, self._service, self._stream)
+            if self._tally is None:
+                self._tally = Tally(self._folder, writer_file(name))
             descriptor = os.open(self._folder / str(name), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
             try:
                 if take_lock(descriptor) and os.fstat(descriptor).st_nlink:
@@ -215,7 +240,10 @@ class SpoolWriter:
 
     def _enforce_bound(self) -> None:
         with suppress(OSError):
-            for name, records in drop_beyond(self._folder, self._max_bytes):
+            tally = self._tally
+            for name, records in drop_beyond(self._folder, self._max_bytes, tally.settle if tally else lambda _name: None):
+                if tally is not None:
+                    tally.dropped(records)
                 self._on_dropped(name, records)
 
     def _forget(self) -> None:
@@ -223,8 +251,11 @@ class SpoolWriter:
         self._lock = threading.Lock()
         for descriptor in {self._descriptor, *self._finishing}:
             self._release(descriptor)
-        self._finishing = {}
+        self._finishing, self._beside = {}, set()
         self._interval.forget()
+        if self._tally is not None:
+            self._tally.close()
+        self._tally, self._lines = None, 0
         self._descriptor, self._writer, self._sequence, self._next_try = -1, "", 0, 0.0
 
     @staticmethod

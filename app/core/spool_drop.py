@@ -8,7 +8,7 @@ record is counted once, and the sum of `emitted = indexed + dead + dropped + bac
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -18,9 +18,12 @@ from app.core.spool_positions import delivered_positions
 _PIECE: Final = 1 << 20
 
 
-def drop_beyond(folder: Path, max_bytes: int) -> Iterator[tuple[SegmentName, int]]:
+def drop_beyond(
+    folder: Path, max_bytes: int, settle: Callable[[SegmentName], None] = lambda _name: None
+) -> Iterator[tuple[SegmentName, int]]:
     """Remove the oldest finished segments until the folder fits its bound; yields each with its count of lost records.
 
+    `settle` is told of each before it goes, while its lock is held.
     Segments of other users, which may be read and not locked, stay; their own writers drop them.
     """
     found = [(status.st_mtime_ns, name, status.st_size) for name in list_segments(folder) if (status := _status(folder / str(name)))]
@@ -30,7 +33,7 @@ def drop_beyond(folder: Path, max_bytes: int) -> Iterator[tuple[SegmentName, int
     for _, name, size in sorted(found):
         if excess <= 0:
             return
-        records = _drop(folder, name)
+        records = _drop(folder, name, settle)
         if records is not None:
             excess -= size
             yield name, records
@@ -43,7 +46,7 @@ def _status(path: Path) -> os.stat_result | None:
         return None
 
 
-def _drop(folder: Path, name: SegmentName) -> int | None:
+def _drop(folder: Path, name: SegmentName, settle: Callable[[SegmentName], None]) -> int | None:
     """Count the undelivered records of a segment and unlink it; None when somebody holds it or it is gone."""
     path = folder / str(name)
     try:
@@ -54,6 +57,7 @@ def _drop(folder: Path, name: SegmentName) -> int | None:
         if not take_lock(descriptor) or not take_mark(descriptor, alone=True):
             return None
         records = _records_from(descriptor, delivered_positions(folder).get(str(name), 0))
+        settle(name)
         path.unlink()
     except FileNotFoundError:
         return None

@@ -7,7 +7,7 @@ from its size, so that gigabytes cost no more to look at than megabytes.
 
 import datetime as dt
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +34,8 @@ class Backlog:
     segments: int
     oldest_seconds: float
     exact: bool
+    ends: dict[SegmentName, int] = field(default_factory=dict)
+    """Where each segment ended in this look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class BacklogMeter:
             segments=len(unread),
             oldest_seconds=max((_age(segment) for segment in opened), default=0.0),
             exact=exact,
+            ends=ends,
         )
 
     def _count(self, name: SegmentName, start: int, end: int) -> _Counted:

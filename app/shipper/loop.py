@@ -18,6 +18,7 @@ from typing import Final
 from app.core import metrics
 from app.core.spool_files import sync_directory
 from app.shipper.backlog import BacklogMeter
+from app.shipper.balance import Balance
 from app.shipper.batch import Batch, BatchBuilder
 from app.shipper.deliver import CORRUPT, DEAD, Deliverer
 from app.shipper.reports import Ledger, Reporter
@@ -100,6 +101,7 @@ class Shipper:
         self._ledger = ledger
         self._reporter = reporter
         self._meter = BacklogMeter(folder)
+        self._balance = Balance(folder)
         self._connections = connections
         self._poll_seconds = poll_seconds
         self._drain_seconds = drain_seconds
@@ -129,6 +131,7 @@ class Shipper:
             self._give_up.set()
             self._threads.close()
             self._queue.close()
+            self._balance.close()
 
     def _drain(self) -> bool:
         """Go on until nothing is left or the time is up."""
@@ -204,12 +207,15 @@ class Shipper:
             self._reporter.position_unsaved(error)
         delivered = self._queue.delivered()
         for segment in delivered:
+            self._balance.settle(segment.name)
             self._queue.remove(segment)
         if delivered:
             sync_directory(self._folder)
+        self._balance.begin()
         self._queue.scan()
         backlog = self._meter.measure(self._queue)
         metrics.gauge("shipper_backlog_bytes").set(backlog.size)
         metrics.gauge("shipper_backlog_records").set(backlog.records)
         metrics.gauge("shipper_backlog_segments").set(backlog.segments)
         metrics.gauge("shipper_oldest_unshipped_seconds").set(backlog.oldest_seconds)
+        self._balance.show(backlog, self._ledger.accounted)

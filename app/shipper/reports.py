@@ -40,6 +40,12 @@ class Ledger:
         """Take counts up; they show once saved."""
         self._new.update(counts)
 
+    @property
+    def accounted(self) -> int:
+        """Records that are in Elasticsearch or dead letters, saved or not."""
+        names = ("shipper_records_indexed_total", "shipper_records_dead_total")
+        return sum(count for counts in (self._saved, self._new) for key, count in counts.items() if key.partition(":")[0] in names)
+
     def save(self, positions: dict[str, int]) -> None:
         """Make positions and counts durable, then show the counts. Raises OSError and keeps everything for the next try."""
         if not self._new and positions == self._positions:

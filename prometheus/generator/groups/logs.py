@@ -179,6 +179,23 @@ time() - (
             look="time() - canary_last_found_timestamp_seconds",
         ),
         Alert(
+            "LogConservationBroken",
+            "critical",
+            "min by (service, env) (min_over_time(abs(service:log_records:residual)[<5m>:])) > 0",
+            hold="10m",
+            summary="Log records were lost, or counted twice.",
+            description="What was written and what became of it differ by {{ $value | printf `%.0f` }} records.",
+            means="written - indexed - dead - dropped - backlog is not 0. A guard of the pipeline failed, or somebody changed its files.",
+            steps=(
+                "`service:log_records:residual`: above 0 records are missing, below 0 more arrived than were written. Since when?",
+                "Above 0: was a segment of the spool removed or cut by hand, was there a power failure, is the disk damaged?",
+                "`event:shipper.corrupt`, `event:shipper.position_rebuilt` and `dmesg` say what happened to the files then.",
+                "Compare `shipper_spool_written_records` with `shipper_records_*_total`, `shipper_spool_dropped_records` and the backlog.",
+                "Understood? Removing the file `.shipper/balance` in the spool accepts the difference, and the alert ends.",
+            ),
+            look="service:log_records:residual",
+        ),
+        Alert(
             "LogCleanupFailed",
             "warning",
             "max by (service, env) (max_over_time(cleanup_failed[<1m>])) == 1",
