@@ -28,6 +28,9 @@ WORK_SECONDS: Final = 20.0
 HEAL_SECONDS: Final = 180
 """Everything must have arrived so long after the last fault."""
 
+PAUSE_SECONDS: Final = 0.25
+"""Between two looks: whoever looks all the time takes from those who work."""
+
 ANSWER_SECONDS: Final = "2"
 """Time limit of a bulk request: shorter than some faults last, so that time-outs happen."""
 
@@ -140,7 +143,7 @@ class Run:
     def _await_work(self) -> None:
         self._signal_shipper(signal.SIGCONT)
         try:
-            wait_until("the shipper is at work", self._shipping.metrics, WORK_SECONDS)
+            wait_until("the shipper is at work", self._shipping.metrics, WORK_SECONDS, PAUSE_SECONDS)
         except AssertionError:
             self.done["killed_early"] += 1
 
@@ -181,8 +184,10 @@ class Run:
         shipping.producer.write()
         fresh = shipping.producer.written[-1]
         try:
-            wait_until("a fresh event arrives", lambda: shipping.count() and shipping.documents(request_id=fresh), HEAL_SECONDS)
-            shipping.wait_drained(HEAL_SECONDS)
+            wait_until("the backlog is delivered", lambda: shipping.metrics()["shipper_backlog_records"] == 0, HEAL_SECONDS, PAUSE_SECONDS)
+            wait_until(
+                "a fresh event arrives", lambda: shipping.count() and shipping.documents(request_id=fresh), HEAL_SECONDS, PAUSE_SECONDS
+            )
             counts = self._settled_counts()
         except AssertionError as error:
             self._complaints.append(str(error))
@@ -199,7 +204,7 @@ class Run:
     def _settled_counts(self) -> Counts:
         """The counts, once those of the shipper had their second to reach disk; whatever they are after that."""
         with suppress(AssertionError):
-            wait_until("the counters agree", lambda: not judge_counters(self._counts()), 10)
+            wait_until("the counters agree", lambda: not judge_counters(self._counts()), 30, PAUSE_SECONDS)
         return self._counts()
 
     def _counts(self) -> Counts:

@@ -47,7 +47,7 @@ class Writers:
         """Start every service, and wait until each has written something."""
         for number in range(self._plan.services):
             self._begin(number)
-        wait_until("all writers write", lambda: all(life.count for life in self.owed()[0]), START_SECONDS)
+        wait_until("all writers write", lambda: all(life.count for life in self.owed()[0]), START_SECONDS, 0.25)
 
     def kill(self, number: int) -> None:
         """End a service with -9, and start it again."""

@@ -109,6 +109,7 @@ class Shipping:
         self.producer: Final = Producer(self.spool, self.seed)
         self.process: Running | None = None
         self._offset = _free_offset()
+        self._http: Final = httpx.Client(base_url=f"http://127.0.0.1:{PORTS['shipper'] + self._offset}", timeout=5, trust_env=False)
         self.overrides: dict[str, str] = {}
         self.module = "app.shipper"
         self.launch: Launch = launch_program
@@ -162,7 +163,7 @@ class Shipping:
 
     def metrics(self) -> dict[str, float]:
         """The shipper's metrics, `name` or `name{label value}`."""
-        answer = httpx.get(f"http://127.0.0.1:{PORTS['shipper'] + self._offset}/metrics", timeout=5, trust_env=False)
+        answer = self._http.get("/metrics")
         found = {}
         for family in text_string_to_metric_families(answer.raise_for_status().text):
             for sample in family.samples:
@@ -172,7 +173,7 @@ class Shipping:
 
     def health(self) -> httpx.Response:
         """The shipper's answer to a health check."""
-        return httpx.get(f"http://127.0.0.1:{PORTS['shipper'] + self._offset}/health", timeout=5, trust_env=False)
+        return self._http.get("/health")
 
     def count(self, prefix: str | None = None) -> int:
         """Documents in the indices that begin so (default: the logs)."""
@@ -259,6 +260,7 @@ class Shipping:
         for template in (self.prefix, self.dead, self.events_prefix):
             self.admin.options(ignore_status=404).indices.delete_index_template(name=template)
         self.admin.close()
+        self._http.close()
 
 
 def _free_offset() -> int:

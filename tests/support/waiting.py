@@ -9,8 +9,8 @@ Found = TypeVar("Found")
 PAUSE_SECONDS = 0.05
 
 
-def wait_until(what: str, probe: Callable[[], Found], timeout: float = 10.0) -> Found:
-    """The first truthy answer of `probe`. Raises AssertionError that says what didn't happen; the last exception is its cause."""
+def wait_until(what: str, probe: Callable[[], Found], timeout: float = 10.0, pause: float = PAUSE_SECONDS) -> Found:
+    """The first truthy answer of `probe`, asked every `pause` seconds. Raises AssertionError that says what didn't happen; the last exception is its cause."""
     limit = time.monotonic() + timeout
     last: Exception | None = None
     while time.monotonic() < limit:
@@ -22,5 +22,5 @@ def wait_until(what: str, probe: Callable[[], Found], timeout: float = 10.0) -> 
             last = None
         if found:
             return found
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(pause)
     raise AssertionError(f"{what} did not happen within {timeout:g} s") from last

@@ -31,14 +31,14 @@ def test_whatever_is_killed_nothing_is_lost_or_doubled(stack: RunningStack, tmp_
     assert judgement.records > 100
 
 
-def _deadly(stack: RunningStack, folder: Path, **processes: str) -> Judgement:
+def _deadly(stack: RunningStack, folder: Path, shipper: str = "app.shipper", module: str = "tests.faults.writer") -> Judgement:
     """A plan of deaths under load, small batches over a slow network."""
     stack.need("elasticsearch")
     plan: Plan = replace(
         plan_of(1), services=2, pauses=(0.02, 0.02), segment_bytes=20_000, poison_share=0.0, long_share=0.0, batch_docs=100, steps=()
     )
     slow = Step(0.0, "network", 3.0, mode="hold_answers")
-    return Run(stack, folder, replace(plan, steps=(slow, *DEATHS)), **processes).execute()
+    return Run(stack, folder, replace(plan, steps=(slow, *DEATHS)), shipper=shipper, module=module).execute()
 
 
 def test_the_loop_catches_a_shipper_that_notes_too_early(stack: RunningStack, tmp_path: Path) -> None:

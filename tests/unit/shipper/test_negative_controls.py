@@ -123,12 +123,17 @@ def _run(folder: Path, seed: int) -> list[str]:
     return complaints(spool, state, store, written)
 
 
+def _finish_unasked(segment: Segment) -> bool:
+    segment.finished = True
+    return True
+
+
 @pytest.mark.parametrize("whole", [True, False], ids=["whole", "broken"])
 def test_without_the_lock_a_living_segment_is_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: bool) -> None:
     """The lock says who may still append. A shipper that doesn't ask removes the segment under its writer, and records are lost."""
     make_haste(monkeypatch)
     if not whole:
-        monkeypatch.setattr(Segment, "try_finish", lambda self: setattr(self, "finished", True) or True)
+        monkeypatch.setattr(Segment, "try_finish", _finish_unasked)
     spool, state = tmp_path / "spool", tmp_path / "state"
     state.mkdir()
     writer = SpoolWriter(spool, "app", segment_bytes=10_000, max_bytes=1 << 30)
