@@ -184,10 +184,10 @@ class Run:
         shipping.producer.write()
         fresh = shipping.producer.written[-1]
         try:
-            wait_until("the backlog is delivered", lambda: shipping.metrics()["shipper_backlog_records"] == 0, HEAL_SECONDS, PAUSE_SECONDS)
             wait_until(
                 "a fresh event arrives", lambda: shipping.count() and shipping.documents(request_id=fresh), HEAL_SECONDS, PAUSE_SECONDS
             )
+            wait_until("the backlog is delivered", lambda: shipping.metrics()["shipper_backlog_records"] == 0, HEAL_SECONDS, PAUSE_SECONDS)
             counts = self._settled_counts()
         except AssertionError as error:
             self._complaints.append(str(error))

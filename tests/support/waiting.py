@@ -10,7 +10,10 @@ PAUSE_SECONDS = 0.05
 
 
 def wait_until(what: str, probe: Callable[[], Found], timeout: float = 10.0, pause: float = PAUSE_SECONDS) -> Found:
-    """The first truthy answer of `probe`, asked every `pause` seconds. Raises AssertionError that says what didn't happen; the last exception is its cause."""
+    """The first truthy answer of `probe`, asked every `pause` seconds.
+
+    Raises AssertionError that says what didn't happen; the last exception is its cause.
+    """
     limit = time.monotonic() + timeout
     last: Exception | None = None
     while time.monotonic() < limit:
