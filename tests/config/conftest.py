@@ -13,7 +13,7 @@ from tests.support.processes import CHECKOUT
 CACHE = Path(os.environ.get("STACK_CACHE_DIR") or CHECKOUT / ".stack" / "cache")
 
 
-def _program(component: Component, *names: str) -> Path:
+def program(component: Component, *names: str) -> Path:
     """A program of a component under one of its names, installed from the first source that this machine can use."""
     source = next(source for source in component.sources if not unusable(source))
     home = install(source, component, CACHE, print)
@@ -25,22 +25,22 @@ def _program(component: Component, *names: str) -> Path:
 @pytest.fixture(scope="session")
 def promtool() -> Path:
     """Debian's promtool, which is the oldest that is supported."""
-    return _program(PROMETHEUS, "promtool")
+    return program(PROMETHEUS, "promtool")
 
 
 @pytest.fixture(scope="session")
 def amtool() -> Path:
     """Alertmanager's command line."""
-    return _program(ALERTMANAGER, "amtool")
+    return program(ALERTMANAGER, "amtool")
 
 
 @pytest.fixture(scope="session")
 def alertmanager() -> Path:
     """The Alertmanager that the native stack runs."""
-    return _program(ALERTMANAGER, "alertmanager", "prometheus-alertmanager")
+    return program(ALERTMANAGER, "alertmanager", "prometheus-alertmanager")
 
 
 @pytest.fixture(scope="session")
 def blackbox() -> Path:
     """The blackbox exporter that the native stack runs."""
-    return _program(BLACKBOX, "prometheus-blackbox-exporter")
+    return program(BLACKBOX, "prometheus-blackbox-exporter")

@@ -14,8 +14,9 @@ class SmtpInbox(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Session)
+    def __init__(self, port: int = 0) -> None:
+        """On a port of one's choice, for one that comes back."""
+        super().__init__(("127.0.0.1", port), _Session)
         self.messages: list[EmailMessage] = []
 
     @property

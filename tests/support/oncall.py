@@ -81,11 +81,13 @@ class Replica:
 
     def incidents(self) -> list[dict[str, Any]]:
         """All of them, the open ones first."""
-        return self._ask("/api/incidents?all=true&limit=1000")
+        found: list[dict[str, Any]] = self._ask("/api/incidents?all=true&limit=1000")
+        return found
 
     def incident(self, ident: str) -> dict[str, Any]:
         """One with its alerts, messages and timeline."""
-        return self._ask(f"/api/incidents/{ident}")
+        found: dict[str, Any] = self._ask(f"/api/incidents/{ident}")
+        return found
 
     def _ask(self, path: str) -> Any:
         return httpx.get(f"{self.url}{path}", headers=BEARER, timeout=30).raise_for_status().json()

@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -96,7 +97,7 @@ def test_without_kills_two_replicas_send_each_page_once(replicas: MakeReplicas) 
         for replica in pair:
             replica.wait()
         alerts = [alert(f"Calm{number:02d}") for number in range(40)]
-        at_once([lambda one=one: one.post(*alerts) for one in pair])
+        at_once([partial(one.post, *alerts) for one in pair])
         wait_until("all pages of both levels", lambda: len(phone.pages()) == 80, PATIENCE)
         wait_until("nothing waits to be sent", lambda: all_sent(pair[0]), PATIENCE)
         assert set(phone.pages().values()) == {1}
@@ -143,7 +144,7 @@ def test_the_same_webhook_twenty_times_at_once_is_one_incident_and_one_page(repl
         for replica in pair:
             replica.wait()
         told = alert("Same")
-        codes = at_once([lambda one=pair[number % 2]: one.post(told) for number in range(20)])
+        codes = at_once([partial(pair[number % 2].post, told) for number in range(20)])
         assert set(codes) <= {202, 503}
         assert 202 in codes
         wait_until("the page", lambda: phone.pages()["/ Same"], PATIENCE)
@@ -163,7 +164,7 @@ def test_an_end_that_overtakes_its_beginning_leaves_nothing_open(replicas: MakeR
         chance = random.Random(1)
         for number in range(10):
             names = [alert(f"Swift{number}", firing=firing, started=now) for firing in (True, False)]
-            at_once([lambda one=one: as_taken(pair, chance, one) for one in names])
+            at_once([partial(as_taken, pair, chance, one) for one in names])
         wait_until("all are over", lambda: {found["state"] for found in pair[0].incidents()} == {"resolved"}, 30)
         assert len(pair[0].incidents()) == 10
 
