@@ -42,6 +42,11 @@ class Correlator:
     def __init__(self, names: Sequence[str]) -> None:
         self._order = {name.lower().encode("latin-1"): place for place, name in enumerate(names)}
 
+    @property
+    def names(self) -> Iterable[bytes]:
+        """The headers that it looks at, in lower case."""
+        return self._order
+
     def read(self, headers: Headers) -> Correlation:
         """The correlation of a request. A missing id is made; an unusable one is replaced and named, never echoed."""
         order = self._order

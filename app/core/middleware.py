@@ -18,6 +18,7 @@ from app.core.config import Settings
 from app.core.correlation import CALL_HEADER, Correlation, Correlator, call_sid_of, echo_headers
 from app.core.logger import INFO, get_logger
 from app.core.masking import clean
+from app.core.quick_metrics import adder
 from app.core.requests import Recorder, Request, RequestWatch, client_gone, own_place, report_status
 from app.core.websockets import Sockets
 
@@ -43,46 +44,25 @@ class ObservabilityMiddleware:
         self._watch = watch
         self._correlator = Correlator(settings.correlation_headers)
         self._recorder = Recorder()
+        self._wanted = frozenset({b"traceparent", b"user-agent", CALL_HEADER, *self._correlator.names})
         self._log_start = settings.log_request_start
-        self._in_progress = metrics.gauge("http_requests_in_progress")
+        self._count_in_progress = adder(metrics.gauge("http_requests_in_progress"))
         self._sockets = Sockets(app, self._recorder)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one request or connection."""
         if scope["type"] == "http":
-            await self._http(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await self._websocket(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+            return self._http(scope, receive, send)
+        if scope["type"] == "websocket":
+            return self._websocket(scope, receive, send)
+        return self._app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         correlation, request, token = self._begin(scope, scope["method"][:LONGEST_METHOD])
+        answer = _with_id(request, send, echo_headers(correlation))
         self._enter(request)
         try:
-            await self._serve(request, receive, _with_id(request, send, echo_headers(correlation)), correlation.request_id)
-        finally:
-            self._leave(request)
-            context.restore(token)
-
-    def _enter(self, request: Request) -> None:
-        self._watch.enter(request)
-        if not request.internal:
-            self._in_progress.inc()
-            if self._log_start and log.is_enabled_for(INFO):
-                log.info(f"{request.method} {request.path}", event="http.request.started")
-
-    def _leave(self, request: Request) -> None:
-        self._watch.leave(request)
-        if not request.internal:
-            self._in_progress.dec()
-        report_status(request)
-        self._recorder.finish(request)
-
-    async def _serve(self, request: Request, receive: Receive, send: Send, request_id: str) -> None:
-        """Let the application answer; where it can't, answer for it. Sets the request's outcome."""
-        try:
-            await self._app(request.scope, receive, send)
+            await self._app(scope, receive, answer)
             if client_gone(receive):
                 request.outcome, request.reason = "cancelled", "client_gone"
         except asyncio.CancelledError as error:
@@ -91,12 +71,29 @@ class ObservabilityMiddleware:
                 request.outcome, request.reason = "cancelled", "server_stopping"
                 raise
             request.reason = "time_limit"
-            await self._answer_timeout(request, send)
+            await self._answer_timeout(request, answer)
         except Exception as error:
             request.error, request.outcome = error, "failed"
             if request.answered:
                 raise  # half an answer is out: only the server can break the connection off
-            await _answer(send, 500, "Internal Server Error", request_id)
+            await _answer(answer, 500, "Internal Server Error", correlation.request_id)
+        finally:
+            self._leave(request)
+            context.restore(token)
+
+    def _enter(self, request: Request) -> None:
+        self._watch.enter(request)
+        if not request.internal:
+            self._count_in_progress(1)
+            if self._log_start and log.is_enabled_for(INFO):
+                log.info(f"{request.method} {request.path}", event="http.request.started")
+
+    def _leave(self, request: Request) -> None:
+        self._watch.leave(request)
+        if not request.internal:
+            self._count_in_progress(-1)
+        report_status(request)
+        self._recorder.finish(request)
 
     async def _answer_timeout(self, request: Request, send: Send) -> None:
         if request.task is not None:
@@ -113,24 +110,20 @@ class ObservabilityMiddleware:
 
     def _begin(self, scope: Scope, method: str) -> tuple[Correlation, Request, Any]:
         """Clear the context, bind what is known, and warn about an id that could not be used."""
-        correlation = self._correlator.read(scope["headers"])
+        wanted = self._wanted
+        headers = [header for header in scope["headers"] if header[0] in wanted]
+        correlation = self._correlator.read(headers)
         traceparent = user_agent = call = None
-        for name, value in scope["headers"]:
-            if name == b"traceparent":
-                traceparent = value.decode("latin-1")
-            elif name == b"user-agent":
+        for name, value in headers:
+            if name == b"user-agent":
                 user_agent = value
+            elif name == b"traceparent":
+                traceparent = value.decode("latin-1")
             elif name == CALL_HEADER:
                 call = value
         path = clean(scope["path"][:LONGEST_PATH])
         trace = tracing.begin(traceparent, method, path)
-        fields: dict[str, Any] = {
-            "request_id": correlation.request_id,
-            "trace_id": trace.trace_id,
-            "span_id": trace.span_id,
-            "method": method,
-            "path": path,
-        }
+        fields = context.Fields(request_id=correlation.request_id, trace_id=trace.trace_id, span_id=trace.span_id, method=method, path=path)
         if call_sid := call_sid_of(path, call):
             fields["call_sid"] = call_sid
         if correlation.client_request_id:

@@ -99,13 +99,14 @@ def _add_fields(record: dict[str, Any], fields: Mapping[str, Any]) -> None:
             if coerced is not None:
                 record[target] = coerced
                 continue
-        name = clean(key)
+        text = printable(key)
+        name = clean(text)
         if kind is str:
-            extra[name] = MASK if is_sensitive_key(key) else clean(value)
+            extra[name] = MASK if is_sensitive_key(text) else clean(value)
         elif kind is bool or value is None:
             extra[name] = value
         else:
-            extra[name] = MASK if is_sensitive_key(key) else _plain(value)
+            extra[name] = MASK if is_sensitive_key(text) else _plain(value)
     if extra:
         record["extra"] = extra
 

@@ -3,13 +3,13 @@
 import asyncio
 import time
 from collections.abc import MutableMapping
-from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from starlette.routing import Route
 
 from app.core import context, error_tracking, error_transactions, metrics, tracing
 from app.core.logger import ERROR, INFO, WARNING, get_logger
+from app.core.quick_metrics import Add, adder, observer
 
 UNMATCHED: Final = "unmatched"
 """Endpoint of every path that no route knows, so that strangers can't make series."""
@@ -40,23 +40,18 @@ Scope = MutableMapping[str, Any]
 class Request:
     """One HTTP request on its way."""
 
-    __slots__ = (
-        "bytes",
-        "error",
-        "first_byte",
-        "internal",
-        "method",
-        "outcome",
-        "path",
-        "place",
-        "reason",
-        "scope",
-        "started",
-        "status",
-        "task",
-        "trace",
-        "transaction",
-    )
+    # Defaults stand in the class: what nothing happens to costs nothing.
+    status = 0
+    bytes = 0
+    first_byte = 0.0
+    """When the answer's head was handed to the server, on the clock of `started`; 0 before."""
+    place: str | None = None
+    """Where a request without an answer was when it was ended."""
+    reason: str | None = None
+    """Why it was."""
+    outcome = "completed"
+    error: BaseException | None = None
+    task: asyncio.Task[Any] | None = None
 
     def __init__(self, scope: Scope, method: str, path: str, trace: tracing.RequestTrace) -> None:
         self.scope = scope
@@ -65,17 +60,6 @@ class Request:
         self.trace = trace
         self.internal = path in INTERNAL_PATHS
         self.started = time.perf_counter()
-        self.status = 0
-        self.bytes = 0
-        self.first_byte = 0.0
-        """When the answer's head was handed to the server, on the clock of `started`; 0 before."""
-        self.place: str | None = None
-        """Where a request without an answer was when it was ended."""
-        self.reason: str | None = None
-        """Why it was."""
-        self.outcome = "completed"
-        self.error: BaseException | None = None
-        self.task: asyncio.Task[Any] | None = None
         self.transaction = None if self.internal or method == SOCKET else error_transactions.begin(method, path)
 
     @property
@@ -116,6 +100,15 @@ class RequestWatch:
             self.sweep()
 
 
+class _Series(NamedTuple):
+    """What the end of a request moves, found once for each method, endpoint and status."""
+
+    add: Add
+    observe: Add
+    observe_first_byte: Add
+    add_bytes: Add
+
+
 class Recorder:
     """Writes the end of each request down."""
 
@@ -126,7 +119,7 @@ class Recorder:
         self._duration = metrics.histogram("http_request_duration_seconds")
         self._first_byte = metrics.histogram("http_time_to_first_byte_seconds")
         self._size = metrics.counter("http_response_size_bytes_total")
-        self._children: dict[tuple[str, str, int], tuple[Any, Any, Any, Any]] = {}
+        self._series: dict[tuple[str, str, int], _Series] = {}
         self._static: dict[int, frozenset[str]] = {}
 
     def finish(self, request: Request) -> None:
@@ -152,23 +145,21 @@ class Recorder:
     def _measure(self, request: Request, endpoint: str, status: int, seconds: float) -> None:
         method = request.method if request.method in METHODS else OTHER_METHOD
         key = (method, endpoint, status)
-        children = self._children.get(key)
-        if children is None:
-            code = str(status)
-            children = (
-                self._total.labels(method, endpoint, code),
-                self._duration.labels(endpoint),
-                self._size.labels(endpoint),
-                self._first_byte.labels(endpoint),
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = _Series(
+                adder(self._total.labels(method, endpoint, str(status))),
+                observer(self._duration.labels(endpoint)),
+                observer(self._first_byte.labels(endpoint)),
+                adder(self._size.labels(endpoint)),
             )
             self._errors.labels(method, endpoint, "500")
-            self._children[key] = children
-        children[0].inc()
-        children[1].observe(seconds)
+        series.add(1)
+        series.observe(seconds)
         if request.first_byte:
-            children[3].observe(request.first_byte - request.started)
+            series.observe_first_byte(request.first_byte - request.started)
         if request.bytes:
-            children[2].inc(request.bytes)
+            series.add_bytes(request.bytes)
         if status >= 500:
             self._errors.labels(method, endpoint, str(status)).inc()
         if request.error is not None and request.outcome == "failed":
@@ -193,7 +184,7 @@ class Recorder:
             outcome=request.outcome,
             duration_ms=round(seconds * 1000, 3),
             response_bytes=request.bytes,
-            **_ended_early(request),
+            **(_ended_early(request) if request.reason or request.place else {}),
         )
 
     def endpoint(self, scope: Scope) -> str:
@@ -236,14 +227,16 @@ def own_place(error: BaseException) -> str | None:
 
 def client_gone(receive: Any) -> bool:
     """Whether uvicorn has seen the client hang up. Other servers don't tell before the end; then it's no."""
-    with suppress(AttributeError):
+    try:
         return bool(receive.__self__.disconnected)
-    return False
+    except AttributeError:
+        return False
 
 
 def report_status(request: Request) -> None:
     """An answer that no exception explains is an error event too, where the settings list its status; nothing is reported twice."""
-    unexplained = request.error is None and not request.internal and not request.scope.get("nobet.reported")
-    if unexplained and error_tracking.is_reported_status(request.status):
+    if not error_tracking.is_reported_status(request.status):
+        return
+    if request.error is None and not request.internal and not request.scope.get("nobet.reported"):
         level: error_tracking.SentryLevel = "error" if request.status >= 500 else "warning"
         error_tracking.capture_message(f"{request.method} answered {request.status}", level=level, status_code=str(request.status))

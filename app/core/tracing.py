@@ -6,7 +6,6 @@ something only when its request is sampled.
 """
 
 import logging
-import random
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,7 +35,6 @@ QUEUE_SPANS: Final = 8192
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 
 log = get_logger(__name__)
-_random: Final = random.Random()  # noqa: S311 (ids, not secrets)
 _active: Final[ContextVar["trace.Span | None"]] = ContextVar("nobet_span", default=None)
 
 
@@ -123,10 +121,10 @@ def begin(traceparent: str | None, method: str, path: str) -> RequestTrace:
     parent = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
     if parent and (parent[1] == "0" * 32 or parent[2] == "0" * 16):
         parent = None
-    sampled = _state.tracer is not None and (int(parent[3], 16) & 1 == 1 if parent else _random.random() < _state.rate)
+    sampled = _state.tracer is not None and (int(parent[3], 16) & 1 == 1 if parent else context.random_bits(32) < _state.rate * 2**32)
     if not sampled or _state.tracer is None:
         _active.set(None)
-        return RequestTrace(parent[1] if parent else f"{_random.getrandbits(128) or 1:032x}", f"{_random.getrandbits(64) or 1:016x}", None)
+        return RequestTrace(parent[1] if parent else f"{context.random_bits(128) or 1:032x}", f"{context.random_bits(64) or 1:016x}", None)
     remote = trace.INVALID_SPAN
     if parent:
         caller = SpanContext(int(parent[1], 16), int(parent[2], 16), is_remote=True, trace_flags=TraceFlags(1))

@@ -68,6 +68,8 @@ CONTEXTS = st.dictionaries(st.sampled_from(["request_id", "path", "user_id", "ca
 @example({"event": "feed.loaded", "count": 3, "duration_ms": 1.5, "cache": "hit"}, "Feed loaded", {"request_id": "abc"}, 20)
 @example({"user": "1", "user_id": "2"}, "m", {}, 20)
 @example({"user_id": "2"}, "m", {"user_id": "1"}, 20)
+@example({True: "b", 2.5: None}, "m", {}, 20)
+@example({1: "a"}, "m", {}, 20)
 @example({"count": float("nan"), "duration_ms": float("nan"), "a": float("inf")}, "m", {}, 20)
 @settings(deadline=None, max_examples=500)
 def test_the_quick_way_gives_the_same_bytes_or_none(fields: dict[str, Any], message: str, known: dict[str, Any], level: int) -> None:
@@ -100,6 +102,14 @@ def test_usual_records_take_the_quick_way(fields: dict[str, Any]) -> None:
         context.restore(token)
 
 
+def test_names_that_are_no_text_become_text(records: Callable[[], list[dict[str, Any]]]) -> None:
+    """`extra` may have any keys: 1 and True, which are equal to Python, each keep their name, and no record is lost."""
+    log = get_logger("x")
+    for extra in ({1: "a"}, {True: "b"}, {("p", 2): ["c"]}):
+        log.info("m", extra=extra)  # type: ignore[arg-type]
+    assert [record["extra"] for record in records()] == [{"1": "a"}, {"True": "b"}, {"('p', 2)": ["c"]}]
+
+
 def test_a_context_that_grows_shows_in_the_next_record(records: Callable[[], list[dict[str, Any]]]) -> None:
     """What is kept of a context belongs to that context: binding more, or leaving it, is seen at once."""
     log = get_logger("x")
@@ -120,4 +130,4 @@ def test_the_caches_stay_small() -> None:
         line = quick_line("app", 20, f"x{number}", f"message {number}", {f"key{number}": 1}, LIMITS[0])
         assert line is not None
         assert json.loads(line)["extra"] == {f"key{number}": 1}
-    assert max(len(lines._plans), len(lines._heads), len(lines._texts)) <= 4096
+    assert max(len(lines._shapes), len(lines._heads), len(lines._texts)) <= 4096
