@@ -24,6 +24,10 @@ def run_up(stack: Stack, console: Console, mode: Mode, names: Collection[str] | 
     from app.stack.tables import print_up
     from app.stack.up import seconds_since, up
 
+    if stack.paths.restoring.exists():
+        raise StackError(
+            "A restore of this stack was interrupted, so it holds half of a backup. Run `nobet restore` again; it begins anew."
+        )
     if not (stack.paths.cache / "apt").is_dir():
         console.print("First start: servers are fetched once, which takes some minutes. Later starts take seconds.", highlight=False)
     changed = up(stack, console, names)

@@ -54,6 +54,11 @@ class StackPaths:
         return self.root / "spool"
 
     @property
+    def restoring(self) -> Path:
+        """File that is there while a backup is brought back, and after that was interrupted."""
+        return self.root / "restoring"
+
+    @property
     def supervisor_config(self) -> Path:
         """The supervisor's own configuration; the programs are in `supervisor.d` beside it."""
         return self.etc / "supervisord.conf"

@@ -27,9 +27,6 @@ from app.stack.probes import ask
 from app.stack.stack import Stack
 from app.stack.up import up
 
-MARKER: Final = "restoring"
-"""File in the stack's folder while a restore is under way, or after it was interrupted."""
-
 _STORES: Final = {
     "postgres": "PostgreSQL",
     "elasticsearch": "Elasticsearch",
@@ -135,25 +132,24 @@ class NativePlace:
         return [*found, *(["spool"] if self.has(place.SPOOL) else [])]
 
     def make_room(self) -> str:
-        """See the protocol."""
+        """See the protocol. The marker is set when nothing of the old data is left, so an interrupted restore never deletes any."""
         paths = self._stack.paths
         down(self._stack, Console(quiet=True))
-        interrupted = self._marker.exists()
-        paths.create()
-        write_private(self._marker, "A restore began and has not ended. Run it again.\n")
-        if interrupted:
+        if self._marker.exists():
             for folder in (paths.data, paths.spool):
-                shutil.rmtree(folder)
+                shutil.rmtree(folder, ignore_errors=True)
             paths.create()
             return ""
         aside = paths.root / f"replaced-{dt.datetime.now(dt.UTC):%Y-%m-%dT%H-%M-%SZ}"
+        paths.create()
         aside.mkdir(mode=0o700)
+        if paths.env_file.exists():
+            write_private(aside / ".env", paths.env_file.read_bytes())
         for folder in (paths.data, paths.spool):
             if any(folder.iterdir()):
                 folder.rename(aside / folder.name)
-        if paths.env_file.exists():
-            write_private(aside / ".env", paths.env_file.read_bytes())
         paths.create()
+        write_private(self._marker, "A restore began and has not ended. Run it again.\n")
         return str(aside)
 
     def put_settings(self, text: str) -> None:
@@ -173,7 +169,7 @@ class NativePlace:
 
     @property
     def _marker(self) -> Path:
-        return self._stack.paths.root / MARKER
+        return self._stack.paths.restoring
 
     def _folder(self, store: str) -> Path:
         if store == place.SPOOL:

@@ -23,7 +23,6 @@ from app.stack.backup.streams import Command, count_tree, input_of, output_of, t
 from app.stack.errors import StackError
 from tests.unit.stack.backup.conftest import FolderPlace, make
 
-
 _YESTERDAY = f"nobet-{dt.datetime.now(dt.UTC) - dt.timedelta(days=1):%Y-%m-%dT%H-%M-%SZ}"
 
 
