@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 # Most of the time the tests wait for servers: two processes halve it, more would only disturb each other.
 TEST_PROCESSES ?= 2
 
-.PHONY: faults bench bench-load help generated servers venv up down status story demo token backup restore clean test test-unit lint fmt generate requirements coverage-map
+.PHONY: faults fault-cases bench bench-load help generated servers venv up down status story demo token backup restore clean test test-unit lint fmt generate requirements coverage-map
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "; print "Nöbet: the night watch for FastAPI services\n"} /^[a-z-]+:.*## / {printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,10 @@ faults: $(STAMP) servers ## Kill everything at random; nothing may be lost or do
 bench: $(STAMP) ## Measure us beside named peers (25 min) and write bench/RESULTS.md; QUICK=1 only shows that it works
 	@bash scripts/venv_bench.sh "$(RUN)" .venv-bench || echo "The peers could not be installed: those that are missing are left out and named."
 	@$(RUN) -m bench $(if $(QUICK),--quick) $(ARGS)
+
+fault-cases: $(STAMP) servers ## Run the fault cases in their full length: a million lines, ten minutes without answers
+	@NOBET_TEST_FAULTS=full CHAT_KILLS=50 NOBET_TEST_OUTAGE_SECONDS=120 $(VENV)/bin/pytest --timeout=7200 \
+		tests/integration/shipper tests/integration/app/test_spool_faults.py tests/integration/app/test_chat.py tests/integration/cleanup/test_faults.py
 
 bench-load: $(STAMP) ## Measure the app with and without observability; needs the running stack
 	@$(RUN) -m bench.load $(ARGS)

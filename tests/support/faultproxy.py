@@ -46,11 +46,11 @@ class _Link:
 
 
 class FaultProxy:
-    """Listens on a port of its own for as long as the block lasts."""
+    """Listens on a port of its own, at the address `at`, for as long as the block lasts."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, *, at: str = "127.0.0.1") -> None:
         self._target: Final = (host, port)
-        self._listener: Final = socket.create_server(("127.0.0.1", 0))
+        self._listener: Final = socket.create_server((at, 0))
         self._changed: Final = threading.Condition()
         self._mode: Mode = "pass"
         self._held = 0
@@ -58,7 +58,7 @@ class FaultProxy:
         self._links: set[_Link] = set()
         self.faults = 0
         """Pieces, answers and connections that were spoilt so far."""
-        self.url: Final = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url: Final = f"http://{at}:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def set_mode(self, mode: Mode) -> None:

@@ -59,11 +59,13 @@ class Launch(Protocol):
         """Start `python -m module words…` in a folder, with exactly this environment; what it prints is added to `output`."""
 
 
-def launch_program(module: str, words: Sequence[str], environment: dict[str, str], folder: Path, output: Path) -> Running:
-    """As a program of its own."""
+def launch_program(
+    module: str, words: Sequence[str], environment: dict[str, str], folder: Path, output: Path, *, before: Sequence[str] = ()
+) -> Running:
+    """As a program of its own; `before` is put before its command."""
     with output.open("ab") as file:
         return subprocess.Popen(
-            [sys.executable, "-m", module, *words], env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=file, stderr=file
+            [*before, sys.executable, "-m", module, *words], env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=file, stderr=file
         )
 
 

@@ -106,10 +106,10 @@ class Shipping:
         self.events_prefix: Final = f"events-{self.name}"
         self.url: Final = stack.url("elasticsearch")
         self.admin: Final = Elasticsearch(self.url, basic_auth=stack.sign_in("admin"), request_timeout=30)
-        self.producer: Final = Producer(self.spool, self.seed)
+        self.producer = Producer(self.spool, self.seed)
         self.process: Running | None = None
         self._offset = _free_offset()
-        self._http: Final = httpx.Client(base_url=f"http://127.0.0.1:{PORTS['shipper'] + self._offset}", timeout=5, trust_env=False)
+        self._http = self._ask_at("127.0.0.1")
         self.overrides: dict[str, str] = {}
         self.module = "app.shipper"
         self.launch: Launch = launch_program
@@ -149,6 +149,15 @@ class Shipping:
         except AssertionError as error:
             raise AssertionError(f"{error}; exit code {self.process.poll()}\n{self.output.read_text()[-2000:]}") from error
 
+    def move_to(self, host: str, launch: Launch, asking_from: str) -> None:
+        """Let the shipper run elsewhere, and ask it there."""
+        self.launch = launch
+        self._http.close()
+        self._http = self._ask_at(host, httpx.HTTPTransport(local_address=asking_from))
+
+    def _ask_at(self, host: str, transport: httpx.HTTPTransport | None = None) -> httpx.Client:
+        return httpx.Client(base_url=f"http://{host}:{PORTS['shipper'] + self._offset}", timeout=5, trust_env=False, transport=transport)
+
     def spawn(self) -> Running:
         """Start a shipper process and look no further."""
         return self.launch(self.module, [], self.environment, self.spool.parent, self.output)
@@ -187,13 +196,15 @@ class Shipping:
 
     def documents(self, **term: str) -> list[dict[str, Any]]:
         """The log documents with a field's value, all of them."""
+        return list(self.stream(**term))
+
+    def stream(self, **term: str) -> Iterator[dict[str, Any]]:
+        """The log documents with a field's value, one after the other: there may be a million."""
         page = self.admin.search(index=f"{self.prefix}-*", query={"term": term}, size=10_000, scroll="1m", ignore_unavailable=True)
-        found: list[dict[str, Any]] = []
         while hits := page["hits"]["hits"]:
-            found += [hit["_source"] for hit in hits]
+            yield from (hit["_source"] for hit in hits)
             page = self.admin.scroll(scroll_id=page["_scroll_id"], scroll="1m")
         self.admin.clear_scroll(scroll_id=page["_scroll_id"])
-        return found
 
     def arrived(self) -> set[str]:
         """The ids of the producer's records that are in Elasticsearch."""
@@ -215,19 +226,24 @@ class Shipping:
         """Wait until nothing of what was written is missing in the store's answers, and the spool is empty of it."""
         wait_until("the backlog is delivered", lambda: self.metrics()["shipper_backlog_records"] == 0, timeout)
 
-    def check_oracle(self, *, dead: int = 0, lost_to_damage: frozenset[str] = frozenset()) -> None:
+    def check_oracle(self, *, dead: int = 0, lost_to_damage: frozenset[str] = frozenset(), timeout: float = ARRIVAL_SECONDS) -> None:
         """Every obligation arrived once and unharmed, nothing else did, and the counters tell the truth."""
         self.producer.write()  # a fresh event still flows from end to end
         last = self.producer.written[-1]
-        wait_until("a fresh event arrives", lambda: self.count() and self.documents(request_id=last), ARRIVAL_SECONDS)
-        self.wait_drained()
-        found = self.documents(logger=PRODUCER) if self.count() else []
-        arrived = Counter(document["request_id"] for document in found)
-        expected = set(self.producer.written) - lost_to_damage
-        assert expected - arrived.keys() == set(), "obligations that did not arrive"
-        assert arrived.keys() - set(self.producer.written) == set(), "documents that nobody wrote"
+        wait_until("a fresh event arrives", lambda: self.count() and self.documents(request_id=last), timeout)
+        self.wait_drained(timeout)
+        self.count()
+        arrived: Counter[str] = Counter()
+        damaged: list[str] = []
+        for document in self.stream(logger=PRODUCER):
+            arrived[document["request_id"]] += 1
+            if document["message"] != payload_of(document["request_id"]):
+                damaged.append(document["request_id"])
+        written = set(self.producer.written)
+        assert written - lost_to_damage - arrived.keys() == set(), "obligations that did not arrive"
+        assert arrived.keys() - written == set(), "documents that nobody wrote"
         assert [ident for ident, times in arrived.items() if times > 1] == [], "documents that are there twice"
-        assert [document for document in found if document["message"] != payload_of(document["request_id"])] == []
+        assert damaged == []
         assert self.count(self.dead) == dead
         self._check_counters()
 

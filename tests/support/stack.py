@@ -127,8 +127,10 @@ class RunningStack:
     def kill_all(self, component: str) -> None:
         """End with -9 a component's process and all its children at once."""
         process = psutil.Process(self.pid(component))
-        for member in (process, *process.children(recursive=True)):
+        members = [process, *process.children(recursive=True)]
+        for member in members:
             member.kill()
+        psutil.wait_procs(members, timeout=30)  # a dying process still answers for a moment
 
     def pid(self, component: str) -> int:
         """The process id of a running component. Raises AssertionError when it does not run."""
