@@ -34,14 +34,14 @@ class Server:
         if "PROMETHEUS_MULTIPROC_DIR" in env:
             (folder / "metrics").mkdir()
         command = [python(), *_UVICORN, "--port", str(self.port), f"bench.request_path.apps.{variant.app}:app"]
-        with self._output.open("ab") as output:
+        with self._output.open("ab") as output, (folder / "errors.log").open("ab") as errors:
             self._process = subprocess.Popen(
                 command if variant.access_log else [*command, "--no-access-log"],
                 cwd=folder,
                 env=environment(**env),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
-                stderr=(folder / "errors.log").open("ab"),
+                stderr=errors,
             )
         self._wait_ready()
 

@@ -5,7 +5,7 @@ import subprocess
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import httpx
 
@@ -56,18 +56,21 @@ class Shipper(ABC):
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
 
     def _spawn(self, command: list[str], env: dict[str, str], *, pipes: bool = False) -> None:
-        errors: IO[bytes] = (self._folder / "errors.log").open("ab")
-        self._process = subprocess.Popen(
-            command,
-            env=env,
-            cwd=self._folder,
-            stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
-            stdout=subprocess.PIPE if pipes else errors,
-            stderr=errors,
-            text=True,
-        )
+        with (self._folder / "errors.log").open("ab") as errors:
+            self._process = subprocess.Popen(
+                command,
+                env=env,
+                cwd=self._folder,
+                stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if pipes else errors,
+                stderr=errors,
+                text=True,
+            )
 
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None:

@@ -62,6 +62,8 @@ class Store:
             down(self._stack, Console(quiet=True))
         elif error is None:
             self.clear()
+        if error is None:
+            self._admin.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _set_up(self) -> None:

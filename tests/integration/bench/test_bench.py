@@ -27,8 +27,11 @@ def test_every_request_leaves_the_records_that_it_must(monkeypatch: pytest.Monke
     found = request_path.measure(["kit", "broken"], rounds=2, requests=80, seed=1, say=SAY)
     assert found["summary"].keys() == {"bare", "kit"}
     assert "no_such_application" in found["missing"]["broken"]
-    records = {name: (of["ping"]["records_a_request"], of["feed"]["records_a_request"]) for name, of in found["summary"].items()}
-    assert records == {variant.name: (variant.ping_records, variant.feed_records) for variant in VARIANTS if variant.name in records}
+    for variant in VARIANTS[:3]:
+        if variant.name in found["summary"]:
+            for endpoint, expected in (("ping", variant.ping_records), ("feed", variant.feed_records)):
+                records = found["summary"][variant.name][endpoint]["records_a_request"]
+                assert expected <= records < expected + 0.1, "a few more may be a slow machine's warnings, one less is work left out"
     assert len(found["runs"]) == 2 * 2 * 2
 
 
