@@ -14,6 +14,7 @@ import httpx
 from app.core.config import ConfigError, Settings, load_settings
 from app.core.console import inert
 from app.core.ports import local_url
+from app.oncall.maintenance import windows_at
 from app.oncall.messages import duration
 from app.oncall.policy import Policy
 from app.oncall.rota import on_duty, targets
@@ -79,6 +80,11 @@ def _check(settings: Settings, policy: Policy) -> int:
             contacts = [contact for target in targets(policy, level, now) for contact in (target.contact, *target.others)]
             channels = {contact.partition(":")[0] for contact in contacts if contact.partition(":")[0] in _NEEDS}
             unset |= {_NEEDS[channel][1] for channel in channels if not getattr(settings, _NEEDS[channel][0]).get_secret_value()}
+    for window in policy.maintenance:
+        labels = ", ".join(f"{name}={text}" for name, text in window.match.items())
+        print(f"\nmaintenance ({window.reason}): pages about {labels} wait")  # noqa: T201
+    for running in windows_at(policy, now):
+        print(f"  in force now: {running.reason}, until {_moment(running.until)}")  # noqa: T201
     if unset:
         print(f"\nNot set, so these channels will refuse: {', '.join(sorted(unset))}.", file=sys.stderr)  # noqa: T201
         return 1

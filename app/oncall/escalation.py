@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.logger import get_logger
 from app.oncall.machine import OPEN
+from app.oncall.maintenance import maintained
 from app.oncall.policy import Escalation, Policy
 from app.oncall.resolve import PAGE, planned
 from app.oncall.rota import quiet_until, targets
@@ -43,9 +44,14 @@ class Escalator:
                 return total
 
     async def _step(self, connection: AsyncConnection, incident: Row, now: float) -> None:
-        held = quiet_until(self._policy, incident["severity"], now)
-        if held is not None and held > now:
-            await note(connection, incident["id"], now, "held back", detail="quiet hours")
+        reasons = []
+        if (quiet := quiet_until(self._policy, incident["severity"], now)) is not None:
+            reasons.append((quiet, "quiet hours"))
+        if (window := maintained(self._policy, incident, now)) is not None:
+            reasons.append((window.until, f"maintenance: {window.reason}"))
+        held, reason = max(reasons, default=(now, ""))
+        if held > now:
+            await note(connection, incident["id"], now, "held back", detail=reason)
             await _set(connection, incident, next_at=held)
             return
         escalation = self._policy.escalations.get(incident["escalation"]) or next(iter(self._policy.escalations.values()))

@@ -5,6 +5,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from app.core import metrics
+from app.oncall.maintenance import Window, windows_at
 from app.oncall.policy import Policy
 from app.oncall.rota import on_duty
 from app.oncall.store import Row, Store, rows
@@ -57,6 +58,10 @@ class Overview:
             {"rota": name, "person": turn.person, "name": self._policy.people[turn.person].name, "until": turn.until}
             for name, turn in turns
         ]
+
+    def maintenance(self, at: float) -> list[Window]:
+        """The maintenance windows in force."""
+        return windows_at(self._policy, at)
 
     async def measure(self, now: float) -> None:
         """Set the gauges. Every replica sets the same values: take the maximum over them."""

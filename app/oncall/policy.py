@@ -51,6 +51,12 @@ TimeOfDay = Annotated[int, BeforeValidator(_minutes)]
 
 Severity = Literal["critical", "warning", "info"]
 
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+MaintenanceLabel = Literal["alertname", "service", "env", "severity"]
+"""What an incident is known by."""
+
+LONGEST_MAINTENANCE_SECONDS: Final = 7 * 86400.0
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -106,6 +112,34 @@ class QuietHours(_Part):
     timezone: Zone = "UTC"
 
 
+class Maintenance(_Part):
+    """A window in which pages about these labels wait until its end: every week on some days, or once."""
+
+    reason: str = Field(min_length=1, max_length=200)
+    match: dict[MaintenanceLabel, str] = Field(min_length=1)
+    timezone: Zone = "UTC"
+    days: list[Day] = []
+    """Of its beginning; an end that is not after its start is on the day after."""
+    start: TimeOfDay | None = None
+    end: TimeOfDay | None = None
+    once_from: datetime | None = None
+    once_until: datetime | None = None
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> Self:
+        weekly = [bool(self.days), self.start is not None, self.end is not None]
+        once = [self.once_from is not None, self.once_until is not None]
+        if not (all(weekly) and not any(once)) and not (all(once) and not any(weekly)):
+            raise ValueError("a maintenance window has days, start and end, or else once_from and once_until")
+        if self.once_from is not None and self.once_until is not None:
+            if (self.once_from.tzinfo is None) != (self.once_until.tzinfo is None):
+                raise ValueError("once_from and once_until both have an offset from UTC, or neither has")
+            length = (self.once_until - self.once_from).total_seconds()
+            if not 0 < length <= LONGEST_MAINTENANCE_SECONDS:
+                raise ValueError("once_until comes after once_from, by a week at most: what is muted for longer is forgotten")
+        return self
+
+
 class Route(_Part):
     """The escalation for incidents whose labels all match. The first fitting route counts."""
 
@@ -121,6 +155,7 @@ class Policy(_Part):
     escalations: dict[str, Escalation] = Field(min_length=1)
     routes: list[Route] = Field(min_length=1)
     quiet_hours: list[QuietHours] = []
+    maintenance: list[Maintenance] = []
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:

@@ -66,6 +66,7 @@ async def home(service: ServiceDep, who: PersonDep, all: bool = False) -> HTMLRe
         everything=all,
         incidents=[_for_people(incident) for incident in sorted(incidents, key=_urgency)],
         duty=service.overview.duty(service.clock()),
+        maintenance=service.overview.maintenance(service.clock()),
         silences=await active_silences(service.settings),
         alertmanager=service.settings.alertmanager_url,
         grafana=service.settings.grafana_url,

@@ -41,6 +41,18 @@ def test_the_example_loads() -> None:
         ),
         ({"quiet_hours": [{"severities": ["warning"], "start": "25:00", "end": "8:00"}]}, "25:00"),
         ({"surprise": 1}, "surprise"),
+        ({"maintenance": [{"reason": "x", "match": {}, "days": ["sat"], "start": "02:00", "end": "04:00"}]}, "maintenance.0.match"),
+        ({"maintenance": [{"reason": "x", "match": {"service": "app"}, "days": ["sat"], "start": "02:00"}]}, "days, start and end"),
+        ({"maintenance": [{"reason": "x", "match": {"instance": "a"}, "days": ["sat"], "start": "02:00", "end": "04:00"}]}, "instance"),
+        ({"maintenance": [{"match": {"service": "app"}, "days": ["someday"], "start": "02:00", "end": "04:00"}]}, "maintenance.0.days.0"),
+        (
+            {
+                "maintenance": [
+                    {"reason": "x", "match": {"env": "e"}, "once_from": "2026-01-01T00:00:00", "once_until": "2026-02-01T00:00:00"}
+                ]
+            },
+            "a week at most",
+        ),
     ],
 )
 def test_a_wrong_policy_is_refused_with_its_place(change: dict[str, Any], said: str) -> None:
