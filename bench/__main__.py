@@ -30,6 +30,7 @@ from bench.scale.__main__ import measure as measure_scale
 from bench.scale.__main__ import parser as scale_parser
 from bench.shipping.measure import SHIPPERS
 from bench.shipping.measure import measure as measure_shipping
+from bench.stopping import stop_in_order
 
 Measure = Callable[[], dict[str, Any]]
 
@@ -48,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     wanted = options.only.split(",")
     if unknown := set(wanted) - set(page.PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    stop_in_order()
     say = screen()
     if options.report:
         page.write_page()

@@ -14,6 +14,7 @@ from rich.table import Table
 from app.stack.screen import screen
 from bench.formatter.measure import TITLES, measure
 from bench.results import save
+from bench.stopping import stop_in_order
 
 
 def main() -> int:
@@ -27,6 +28,7 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := set(options.names) - TITLES.keys():
         parser.error(f"no such logger: {', '.join(sorted(unknown))}")
+    stop_in_order()
     say = screen()
     say.print(f"Log call: {options.rounds} rounds, {options.calls} calls a turn, seed {options.seed}")
     try:

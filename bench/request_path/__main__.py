@@ -15,6 +15,7 @@ from app.stack.screen import screen
 from bench.request_path.measure import measure
 from bench.request_path.variants import VARIANTS
 from bench.results import save
+from bench.stopping import stop_in_order
 
 
 def main() -> int:
@@ -26,6 +27,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="seed of the order (default: drawn)")  # noqa: S311
     parser.add_argument("--save", action="store_true", help="keep the figures in bench/results/request_path.json")
     options = parser.parse_args()
+    stop_in_order()
     say = screen()
     names = options.names or [variant.name for variant in VARIANTS]
     if unknown := set(names) - {variant.name for variant in VARIANTS}:

@@ -19,6 +19,7 @@ from bench.results import load, save
 from bench.scale import backlog, serving, writers
 from bench.shipping.shippers import ShipperError
 from bench.shipping.store import Store
+from bench.stopping import stop_in_order
 
 PARTS: Final = ("writers", "writers_shipped", "growth", "serving")
 
@@ -28,6 +29,7 @@ def main() -> int:
     options = parser().parse_args()
     if unknown := set(options.parts) - set(PARTS):
         parser().error(f"no such part: {', '.join(sorted(unknown))}")
+    stop_in_order()
     say = screen()
     try:
         found = measure(options, say)

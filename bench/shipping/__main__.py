@@ -12,6 +12,7 @@ from app.stack.errors import StackError
 from app.stack.screen import screen
 from bench.results import save
 from bench.shipping.measure import SHIPPERS, measure
+from bench.stopping import stop_in_order
 
 
 def main() -> int:
@@ -25,6 +26,7 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := set(options.names) - SHIPPERS.keys():
         parser.error(f"no such shipper: {', '.join(sorted(unknown))}")
+    stop_in_order()
     say = screen()
     say.print(f"Shipping: {options.rounds} rounds of {options.lines} lines, seed {options.seed}")
     try:
