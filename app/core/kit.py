@@ -49,6 +49,7 @@ class Observability:
 
     def install(self, app: FastAPI) -> None:
         """Add the middleware, /metrics, the health endpoints, and error answers that carry the request id."""
+        _silence_telemetry_of(app)
         app.add_middleware(ObservabilityMiddleware, settings=self.settings, watch=self.watch)
         app.include_router(make_router(self.settings, self.health))
         app.add_exception_handler(HTTPException, answer_http_exception)
@@ -87,6 +88,18 @@ class Observability:
         tracing.shutdown()
         error_tracking.shutdown()
         metrics.flush_exemplars()
+
+
+def _silence_telemetry_of(app: FastAPI) -> None:
+    """FastAPI's own spans, metrics and log records stay off.
+
+    They would tell everything a second time as soon as any library sets a global provider, with query strings and messages
+    that nobody masks; and looking for such a provider costs each request a tenth of what FastAPI costs in all. The settings
+    can only be given to FastAPI's constructor, which is the caller's; so they are changed where it keeps them.
+    """
+    kept = getattr(app, "_telemetry", None)
+    if isinstance(kept, dict):
+        kept.update(tracing=False, metrics=False, logs=False)
 
 
 @asynccontextmanager
