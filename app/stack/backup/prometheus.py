@@ -7,6 +7,7 @@ import httpx
 
 from app.stack.backup.place import PROMETHEUS, Place
 from app.stack.backup.saver import Saver
+from app.stack.backup.shelf import SNAPSHOT
 from app.stack.backup.streams import Pour
 from app.stack.errors import StackError
 
@@ -18,12 +19,17 @@ _SECONDS: Final = 600.0
 def save_prometheus(place: Place, saver: Saver) -> str:
     """Save the snapshot and remove it from Prometheus' folder again. Raises StackError."""
     saver.versions["Prometheus"] = str(_ask("GET", f"{place.prometheus}/api/v1/status/buildinfo")["version"])
-    below = f"snapshots/{_ask('POST', f'{place.prometheus}/api/v1/admin/tsdb/snapshot')['name']}"
+    for abandoned in saver.abandoned:
+        place.drop_tree(PROMETHEUS, f"snapshots/{abandoned}")
+    name = str(_ask("POST", f"{place.prometheus}/api/v1/admin/tsdb/snapshot")["name"])
+    below, note = f"snapshots/{name}", saver.folder / SNAPSHOT
     try:
+        note.write_text(name, encoding="utf-8")
         counts = _counts(place, below)
         saver.save(PROMETHEUS, _PART, place.tree(PROMETHEUS, {}, below), counts)
     finally:
         place.drop_tree(PROMETHEUS, below)
+        note.unlink(missing_ok=True)
     return _told(counts)
 
 

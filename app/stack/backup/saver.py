@@ -23,6 +23,8 @@ class Saver:
     def __init__(self, folder: Path, key: Key, tell: Callable[[str], None] = lambda _text: None) -> None:
         self.folder: Final = folder
         self.parts: list[Part] = []
+        self.abandoned: list[str] = []
+        """Snapshots of Prometheus that interrupted backups left."""
         self.versions: dict[str, str] = {}
         """Stores put in which version of their server they saved."""
         self.tell = tell
@@ -33,6 +35,7 @@ class Saver:
 
     def know(self, shelf: Shelf) -> None:
         """Take parts over from the newest backup on the shelf. One that can't be believed is not used."""
+        self.abandoned = shelf.abandoned
         for path in reversed(shelf.paths()):
             try:
                 manifest: Manifest = read_manifest(path, self._key)

@@ -16,6 +16,9 @@ from app.stack.errors import StackError
 
 MANIFEST: Final = "manifest.json"
 
+SNAPSHOT: Final = "snapshot"
+"""File in an unfinished backup: the name of the snapshot that Prometheus made for it."""
+
 _PREFIX: Final = "nobet-"
 
 
@@ -24,6 +27,8 @@ class Shelf:
 
     def __init__(self, folder: Path) -> None:
         self.folder: Final = folder
+        self.abandoned: list[str] = []
+        """What interrupted backups had noted in SNAPSHOT: it still takes space in Prometheus' folder."""
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -33,6 +38,7 @@ class Shelf:
             with (self.folder / ".lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 for leftover in self.unfinished():
+                    self.abandoned += [note.read_text(encoding="utf-8") for note in leftover.glob(SNAPSHOT)]
                     shutil.rmtree(leftover)
                 yield
         except BlockingIOError:

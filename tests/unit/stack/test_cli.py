@@ -87,7 +87,7 @@ def test_clean_asks(tmp_path: Path) -> None:
     assert (tmp_path / "state" / "data").exists()
 
 
-@pytest.mark.parametrize("command", ["up", "down", "status", "story", "demo", "token", "clean"])
+@pytest.mark.parametrize("command", ["up", "down", "status", "story", "demo", "token", "clean", "backup", "restore"])
 def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
     """--help of each command is there and makes no file."""
     done = _nobet(tmp_path, command, "--help")
