@@ -3,7 +3,7 @@
 import sys
 import time
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from app.cleanup.runs import COMPONENT
 from app.clients.backup_notes import BackupNote, BackupNotes
@@ -27,7 +27,7 @@ def note(settings: Settings, *, seconds: float, size: int, count: int, name: str
     """Write the log record of a backup that has ended, and the note of it. Exit code 1 when it can't be noted."""
     notes = notes_of(settings)
     with context.run(COMPONENT):
-        facts = {"duration_ms": round(seconds * 1000, 3), "count": count, "bytes": size, "backup": name}
+        facts: dict[str, Any] = {"duration_ms": round(seconds * 1000, 3), "count": count, "bytes": size, "backup": name}
         if failure:
             log.error(
                 "The backup failed", event="backup.failed", outcome="failure", error_message=failure, duration_ms=facts["duration_ms"]

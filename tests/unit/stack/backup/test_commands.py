@@ -84,7 +84,7 @@ def test_a_snapshot_that_was_left_behind_is_dropped(full: FolderPlace, shelf: Sh
         block.mkdir(parents=True)
         (block / "meta.json").write_text('{"stats": {"numSeries": 2, "numSamples": 30}}')
     answers = {"GET": {"data": {"version": "2.42.0"}}, "POST": {"data": {"name": "new"}}}
-    monkeypatch.setattr(prometheus.httpx, "request", lambda method, *_args, **_kwargs: httpx.Response(200, json=answers[method]))
+    monkeypatch.setattr(httpx, "request", lambda method, *_args, **_kwargs: httpx.Response(200, json=answers[method]))
     dropped: list[str] = []
     monkeypatch.setattr(full, "drop_tree", lambda _store, below: dropped.append(below))
     with shelf.writing():
@@ -99,7 +99,7 @@ def test_a_snapshot_that_was_left_behind_is_dropped(full: FolderPlace, shelf: Sh
 def test_prometheus_without_its_admin_interface_is_told_how_to_get_it(full: FolderPlace, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that was started before this version refuses; the sentence says what to run."""
     answer = httpx.Response(503, json={"status": "error", "error": "admin APIs disabled"})
-    monkeypatch.setattr(prometheus.httpx, "request", lambda *_args, **_kwargs: answer)
+    monkeypatch.setattr(httpx, "request", lambda *_args, **_kwargs: answer)
     with pytest.raises(StackError, match=r"--web.enable-admin-api.*`make up`"):
         prometheus.save_prometheus(full, Saver(full.root, Key(str(pyrage.x25519.Identity.generate()))))
 
