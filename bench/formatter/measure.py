@@ -90,6 +90,7 @@ class _Worker:
 
 def measure(names: list[str], *, rounds: int, calls: int, seed: int, say: Console) -> dict[str, Any]:
     """Measure these loggers; those that can't be used are named in `missing` with the reason. Raises RuntimeError when one loses lines."""
+    machine = facts()
     rows: list[dict[str, Any]] = []
     missing: dict[str, str] = {}
     with ExitStack() as stack:
@@ -118,7 +119,7 @@ def measure(names: list[str], *, rounds: int, calls: int, seed: int, say: Consol
                 {"logger": name, "round": number, "us": round(nanoseconds / calls / 1000, 4), "bytes_a_line": round(size / calls, 1)}
             )
     return {
-        "machine": facts(),
+        "machine": machine,
         "versions": versions("orjson", "structlog", "python-json-logger", "msgspec", "loguru", python=python()),
         "settings": {"rounds": rounds, "calls_a_turn": calls, "seed": seed},
         "missing": missing,

@@ -37,6 +37,7 @@ PACKAGES: Final = (
 
 def measure(names: list[str], *, rounds: int, requests: int, seed: int, say: Console) -> dict[str, Any]:
     """Measure these variants; those that do not start are named in `missing` with the reason. Raises RuntimeError without bare FastAPI."""
+    machine = facts()
     wanted = [variant for variant in VARIANTS if variant.name in names or variant.name == BARE]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nobet-bench-")))
@@ -47,7 +48,6 @@ def measure(names: list[str], *, rounds: int, requests: int, seed: int, say: Con
         if BARE not in servers:
             raise RuntimeError(f"Bare FastAPI does not start, so there is nothing to compare with: {missing[BARE]}. Try: make venv")
         rows, memory = asyncio.run(_run(servers, rounds, requests, seed, missing, say))
-    machine = facts()
     return {
         "machine": machine,
         "versions": versions(*PACKAGES, python=python()),

@@ -38,6 +38,7 @@ NOT_TO_BE_HAD: Final = {
 
 def measure(names: list[str], *, rounds: int, lines: int, seed: int, say: Console, stack: Stack | None = None) -> dict[str, Any]:
     """Measure these shippers; those that fail are named in `missing` with the reason. Without `stack`, on a server of its own."""
+    machine = facts()
     rows: list[dict[str, Any]] = []
     missing = dict(NOT_TO_BE_HAD)
     with Store(say, stack) as store:
@@ -60,7 +61,7 @@ def measure(names: list[str], *, rounds: int, lines: int, seed: int, say: Consol
             )
         version = store.version()
     return {
-        "machine": facts(),
+        "machine": machine,
         "versions": versions("elasticsearch", "elastic-transport", "orjson", python=python()) | {"Elasticsearch server": version},
         "settings": {"rounds": rounds, "lines": lines, "bytes_a_line": round(size / lines, 1), "seed": seed},
         "missing": missing,
