@@ -61,7 +61,7 @@ def write_page(path: Path = PAGE, folder: Path = FOLDER) -> Figures:
 def _machine(machine: dict[str, Any]) -> str:
     return (
         f"{machine['when'][:10]}, commit {machine['commit']}: {machine['cores']} cores ({machine['processor']}), "
-        f"{machine['memory_gib']} GiB, Linux {machine['kernel']}, Python {machine['python']}; load {machine['load_before']} before it began."
+        f"{machine['memory_gib']} GiB, Linux {machine['kernel']}, Python {machine['python']}; load before {machine['load_before']}."
     )
 
 
