@@ -170,6 +170,8 @@ class SegmentQueue:
             try:
                 segment = Segment(self._folder, name, position)
             except FileNotFoundError:
+                if position:
+                    self._saved[str(name)] = position  # it comes back when it was not dropped after all
                 continue
             if not segment.at_line_start(position):
                 self._on_bad_position(name)

@@ -12,7 +12,7 @@ from app.stack.options import ModeOption
 app = typer.Typer(help="Records that Elasticsearch refused for good: look at them, send them again, delete them.", no_args_is_help=True)
 
 IdsArgument = Annotated[list[str] | None, typer.Argument(metavar="ID", help="These letters only, as `list` names them.")]
-ReasonOption = Annotated[str, typer.Option(help="Only these: rejected, malformed or too_large.")]
+ReasonOption = Annotated[str, typer.Option(help="Only these: rejected, malformed, too_large or server_error.")]
 DayOption = Annotated[dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Only records of this UTC day.")]
 ServiceOption = Annotated[str, typer.Option(help="Only records of this service_name.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]

@@ -1,10 +1,12 @@
 """Finding segments, telling finished ones from active ones, taking turns."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from app.core.spool import SegmentName, SpoolWriter, drop_beyond
+from app.core.spool_files import take_mark
 from app.shipper.segments import SegmentQueue
 from tests.support.spools import held, record, write_segment
 
@@ -102,3 +104,25 @@ def test_positions_outlive_segments_that_wait(tmp_path: Path) -> None:
     assert queue.positions() == {str(name): size}
     assert [segment.delivered for segment in queue.in_turn()] == [size]
     assert queue.positions() == {str(name): size}
+
+
+def test_a_segment_that_is_just_being_dropped_is_left_alone_and_its_position_kept(tmp_path: Path) -> None:
+    """While the bound counts what it will drop, nothing of the segment is read; should it stay, reading goes on where it was."""
+    name = write_segment(tmp_path, "w1", 1, [record(1), record(2)])
+    dropping = os.open(tmp_path / str(name), os.O_RDWR)
+    assert take_mark(dropping, alone=True)
+    queue = queue_of(tmp_path, {str(name): len(record(1)) + 1})
+    assert list(queue.in_turn()) == []
+    os.close(dropping)
+    queue.scan()
+    assert [segment.read for segment in queue.in_turn()] == [len(record(1)) + 1]
+
+
+def test_a_segment_that_is_followed_while_it_is_written_is_not_dropped(tmp_path: Path) -> None:
+    """Between its writer letting go and the next look, the bound does not take it from under the shipper."""
+    name = write_segment(tmp_path, "w1", 1, [record(1)])
+    with held(tmp_path / str(name)):
+        queue = queue_of(tmp_path)
+        assert len(list(queue.in_turn())) == 1
+    assert list(drop_beyond(tmp_path, 0)) == []
+    queue.close()
