@@ -5,7 +5,8 @@ Format
     `.events.ndjson` one of tracked events, which go to indices of their own. Writer
     names are unique per process start, sequence numbers grow by one. A segment
     holds whole lines, each a JSON object that begins `{"timestamp":"<26 characters>Z"`.
-    The shipper's positions and lock are in the folder `.shipper` (`spool_positions`).
+    The shipper's positions and lock are in the folder `.shipper` (`spool_positions`),
+    the writers' own counts of their records in `.written` (`spool_tally`).
 
 Invariants
     1. One writer per segment, one write(2) per record: what was written survives `kill -9`.

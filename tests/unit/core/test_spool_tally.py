@@ -16,9 +16,9 @@ LINE = b'{"timestamp":"2026-11-22T02:15:04.123456Z","message":"x"}\n'
 pytestmark = pytest.mark.req("SHP-08")
 
 
-def writer(folder: Path, **options: int) -> SpoolWriter:
+def writer(folder: Path, max_bytes: int = 1 << 30) -> SpoolWriter:
     """One with small segments: two lines each."""
-    return SpoolWriter(folder, "app", **{"segment_bytes": 2 * len(LINE) - 1, "max_bytes": 1 << 30, **options})
+    return SpoolWriter(folder, "app", segment_bytes=2 * len(LINE) - 1, max_bytes=max_bytes)
 
 
 def written(folder: Path) -> int:
@@ -27,13 +27,18 @@ def written(folder: Path) -> int:
     return totals.records + sum(count_lines(folder / str(name)) for name in list_segments(folder) if totals.lacks(name))
 
 
-def killed(work: Callable[[], None]) -> None:
+def killed(work: Callable[[], object]) -> None:
     """Do it in a process that dies without an orderly end."""
     pid = os.fork()
     if pid == 0:
         work()
         os._exit(9)
     assert os.waitpid(pid, 0)[1] == 9 << 8
+
+
+def fold_as(folder: Path, name: str) -> None:
+    """What a shipper of this name does at its start."""
+    Tally(folder, name).fold()
 
 
 def test_each_record_counts_once_whatever_segment_it_is_in(tmp_path: Path) -> None:
@@ -105,8 +110,7 @@ def test_a_fold_that_was_cut_off_counts_once(tmp_path: Path, monkeypatch: pytest
     (tmp_path / str(name)).unlink()
     monkeypatch.setattr(Path, "unlink", lambda *_args, **_options: os._exit(9))
     for name_of_shipper in ("shipper-settled.2", "shipper-settled.3"):
-        shipper = partial(Tally, tmp_path, name_of_shipper)
-        killed(lambda shipper=shipper: shipper().fold())  # type: ignore[misc]
+        killed(partial(fold_as, tmp_path, name_of_shipper))
         assert written(tmp_path) == 1
     monkeypatch.undo()
     Tally(tmp_path, "shipper-settled.4").fold()
