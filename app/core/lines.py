@@ -5,15 +5,14 @@ for about half of the time, or None where it would have to look closer, and then
 quicker because it does nothing twice:
 
 - what a logger, a message and a context say in each of their records is encoded once and kept as bytes;
-- what is to be done with the fields of a call is worked out when their names and types are met first (`_Shapes`);
+- what is to be done with a field is worked out when its name is met first (`_Plans`);
 - only the fields of this one call are encoded in it.
 
 A usual record has plain values of the right types only, none that must be hidden, and names each field once.
 """
 
 from collections.abc import Mapping
-from itertools import compress
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 import orjson
 
@@ -33,71 +32,26 @@ _SMALLEST: Final = -_LARGEST
 _BEGIN: Final = b'{"timestamp":"'
 _END: Final = b"}\n"
 _FIXED: Final = frozenset({"timestamp", "level", "log_level", "service_name", "logger", "event", "message", "extra"})
+_NOTHING: Final[frozenset[type]] = frozenset()
 _PLAIN: Final[frozenset[type]] = frozenset({str, int, float, bool, type(None)})
 
+_Plan = tuple[str, frozenset[type], bool]
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 
-class _Shape(NamedTuple):
-    """What is to be done with fields of certain names and types. Places count from 0 in the caller's order."""
+class _Plans(dict[str, _Plan]):
+    """By the name that a caller gives a field: its name in the record, the types that may go in, whether it is declared."""
 
-    texts: tuple[int, ...]
-    """Places of values to be masked."""
-    numbers: tuple[int, ...]
-    """Places of values that may be too large."""
-    event: int
-    """Place of the event's name; -1 when there is none."""
-    declared: tuple[str, ...]
-    is_declared: tuple[bool, ...]
-    """For each place, whether its value belongs to one of the names in `declared`, in that order."""
-    extra: tuple[str, ...]
-    is_extra: tuple[bool, ...]
-    names: frozenset[str]
-    """The declared names, which a context must not have as well."""
-
-
-_ShapeKey = tuple[tuple[str, ...], tuple[type, ...]]
-
-
-class _Shapes(dict[_ShapeKey, _Shape | None]):
-    """By the names and types of the fields of a call; None where they are not usual. Most calls of a place in the code are alike."""
-
-    def __missing__(self, key: _ShapeKey) -> _Shape | None:
-        made = _shape(*key)
-        return _keep(self, key, made) if all(type(name) is str for name in key[0]) else None  # 1 and True are equal, their names not
-
-
-def _shape(keys: tuple[str, ...], types: tuple[type, ...]) -> _Shape | None:
-    targets = [_target(key, kind) for key, kind in zip(keys, types, strict=True)]
-    if None in targets:
-        return None
-    found = [target for target in targets if target is not None]
-    declared = [name for name, is_declared in found if is_declared and name]
-    extra = [name for name, is_declared in found if not is_declared]
-    if len({*declared}) < len(declared) or len({*extra}) < len(extra):
-        return None
-    return _Shape(
-        texts=tuple(place for place, kind in enumerate(types) if kind is str),
-        numbers=tuple(place for place, kind in enumerate(types) if kind is int or kind is float),
-        event=next((place for place, target in enumerate(found) if target == ("event", True)), -1),
-        declared=tuple(name for name in declared if name != "event"),
-        is_declared=tuple(is_declared and name not in ("", "event") for name, is_declared in found),
-        extra=tuple(extra),
-        is_extra=tuple(not is_declared for _, is_declared in found),
-        names=frozenset(declared),
-    )
-
-
-def _target(key: str, kind: type) -> tuple[str, bool] | None:
-    """Name in the record and whether it is declared; no name for what is left out; None when a value of this type is not usual."""
-    target, types = TYPES_OF_FIELDS.get(key, ("", ()))
-    if target:
-        usual = target != "client_ip" and kind in _PLAIN and (kind in types or kind is type(None))
-        return (("" if kind is type(None) else target), True) if usual else None
-    name = clean(printable(key))
-    odd = not name or "\0" in name or is_sensitive_key(printable(key))
-    return (name, False) if kind in _PLAIN and not odd else None
+    def __missing__(self, key: str) -> _Plan:
+        target, types = TYPES_OF_FIELDS.get(key, ("", ()))
+        if target:
+            plan = (target, _NOTHING if target == "client_ip" else _PLAIN.intersection((*types, type(None))), True)
+        else:
+            name = clean(printable(key))
+            odd = not name or "\0" in name or is_sensitive_key(printable(key))
+            plan = (name, _NOTHING if odd else _PLAIN, False)
+        return _keep(self, key, plan) if type(key) is str else plan  # 1 and True are equal, their names not
 
 
 class _Heads(dict[tuple[str, int, str], bytes]):
@@ -129,7 +83,7 @@ def _keep(cache: dict[_K, _V], key: _K, made: _V) -> _V:
     return made
 
 
-_shapes: Final = _Shapes()
+_plans: Final = _Plans()
 _heads: Final = _Heads()
 _texts: Final = _Texts()
 
@@ -137,24 +91,19 @@ _texts: Final = _Texts()
 def quick_line(service: str, level: int, logger: str, message: str, fields: Mapping[str, Any], longest: int) -> bytes | None:
     """The line of a record of at most `longest` bytes; None when the record is not a usual one."""
     known = context.current()
-    values = list(fields.values())
-    shape = _shapes[tuple(fields), tuple(map(type, values))]
-    if shape is None or not shape.names.isdisjoint(known):
+    declared: dict[str, Any] = {}
+    if fields and not _take(fields, known, declared):
         return None
-    for place in shape.texts:
-        values[place] = clean(values[place])
-    for place in shape.numbers:
-        if not _SMALLEST <= values[place] <= _LARGEST:
-            return None
+    event = declared.pop("event", None)
     try:
         line = b"".join(
             (
                 _BEGIN,
                 timestamp().encode("ascii"),
                 _heads[service, level, logger],
-                _texts[values[shape.event] if shape.event >= 0 else None, message],
+                _texts[event, message],
                 known.line or _encoded(known),
-                _rest(shape, values),
+                b"," + orjson.dumps(declared, option=_OPTIONS)[1:] if declared else _END,
             )
         )
     except (TypeError, ValueError, RecursionError):
@@ -162,12 +111,30 @@ def quick_line(service: str, level: int, logger: str, message: str, fields: Mapp
     return line if len(line) <= longest else None
 
 
-def _rest(shape: _Shape, values: list[Any]) -> bytes:
-    """The call's own fields, and the end of the line."""
-    fields: dict[str, Any] = dict(zip(shape.declared, compress(values, shape.is_declared), strict=True))
-    if shape.extra:
-        fields["extra"] = dict(zip(shape.extra, compress(values, shape.is_extra), strict=True))
-    return b"," + orjson.dumps(fields, option=_OPTIONS)[1:] if fields else _END
+def _take(fields: Mapping[str, Any], known: Mapping[str, Any], declared: dict[str, Any]) -> bool:
+    """Put the caller's fields, masked, into `declared`, with the others under `extra`. False when one is not usual."""
+    extra: dict[str, Any] = {}
+    for key, value in fields.items():
+        name, types, is_declared = _plans[key]
+        kind = type(value)
+        if kind not in types:
+            return False
+        if kind is str:
+            value = clean(value)
+        elif value is None:
+            if is_declared:
+                continue
+        elif kind is not bool and not _SMALLEST <= value <= _LARGEST:
+            return False
+        if not is_declared:
+            extra[name] = value
+        elif name in known:
+            return False
+        else:
+            declared[name] = value
+    if extra:
+        declared["extra"] = extra
+    return True
 
 
 def _encoded(known: context.Fields) -> bytes:

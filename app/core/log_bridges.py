@@ -26,6 +26,13 @@ class PipelineHandler(logging.Handler):
         """None: the pipeline may be used by many threads at once."""
         self.lock = None
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Straight on to `emit`, where nobody has put a filter."""
+        if self.filters:
+            return bool(super().handle(record))
+        self.emit(record)
+        return True
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write one standard record."""
         if record.name == "uvicorn.access":

@@ -130,4 +130,4 @@ def test_the_caches_stay_small() -> None:
         line = quick_line("app", 20, f"x{number}", f"message {number}", {f"key{number}": 1}, LIMITS[0])
         assert line is not None
         assert json.loads(line)["extra"] == {f"key{number}": 1}
-    assert max(len(lines._shapes), len(lines._heads), len(lines._texts)) <= 4096
+    assert max(len(lines._plans), len(lines._heads), len(lines._texts)) <= 4096
