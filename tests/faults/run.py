@@ -28,6 +28,9 @@ WORK_SECONDS: Final = 20.0
 HEAL_SECONDS: Final = 180
 """Everything must have arrived so long after the last fault."""
 
+SETTLE_SECONDS: Final = 15
+"""The shipper saves and shows its counts every second; on a busy machine that may take a while."""
+
 PAUSE_SECONDS: Final = 0.25
 """Between two looks: whoever looks all the time takes from those who work."""
 
@@ -204,7 +207,7 @@ class Run:
     def _settled_counts(self) -> Counts:
         """The counts, once those of the shipper had their second to reach disk; whatever they are after that."""
         with suppress(AssertionError):
-            wait_until("the counters agree", lambda: not judge_counters(self._counts()), 30, PAUSE_SECONDS)
+            wait_until("the counters agree", lambda: not judge_counters(self._counts()), SETTLE_SECONDS, PAUSE_SECONDS)
         return self._counts()
 
     def _counts(self) -> Counts:
