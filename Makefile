@@ -68,7 +68,8 @@ bench: $(STAMP) ## Measure us beside named peers (25 min) and write bench/RESULT
 
 fault-cases: $(STAMP) servers ## Run the fault cases in their full length: a million lines, ten minutes without answers
 	@NOBET_TEST_FAULTS=full CHAT_KILLS=50 NOBET_TEST_OUTAGE_SECONDS=120 $(VENV)/bin/pytest --timeout=7200 \
-		tests/integration/shipper tests/integration/app/test_spool_faults.py tests/integration/app/test_chat.py tests/integration/cleanup/test_faults.py
+		tests/integration/shipper tests/integration/app/test_spool_faults.py \
+		tests/integration/app/test_worker_deaths.py tests/integration/app/test_chat.py tests/integration/cleanup/test_faults.py
 
 bench-load: $(STAMP) ## Measure the app with and without observability; needs the running stack
 	@$(RUN) -m bench.load $(ARGS)

@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.support.shipping import Shipping, record_of
+from tests.support.producing import record_of
+from tests.support.shipping import Shipping
 
 pytestmark = pytest.mark.req("SHP-06", "SHP-08")
 

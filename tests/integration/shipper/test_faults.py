@@ -10,9 +10,10 @@ import pytest
 from app.core.spool import list_segments
 from app.shipper.reports import QUIET_SECONDS
 from tests.support.faultproxy import FaultProxy
+from tests.support.producing import record_of
 from tests.support.scale import sized
 from tests.support.servers import Server
-from tests.support.shipping import Shipping, record_of
+from tests.support.shipping import Shipping
 from tests.support.waiting import wait_until
 
 SOON = 60

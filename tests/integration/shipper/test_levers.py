@@ -8,7 +8,8 @@ import pytest
 from app.core.spool import drop_beyond, list_segments
 from app.shipper.positions import PositionFile
 from tests.support.poison import poisoning
-from tests.support.shipping import Shipping, record_of
+from tests.support.producing import record_of
+from tests.support.shipping import Shipping
 from tests.support.waiting import wait_until
 
 SOON = 60

@@ -7,8 +7,9 @@ import pytest
 
 from tests.support.faultproxy import FaultProxy
 from tests.support.machines import ALSO_HERE, HERE, THERE, second_machine
+from tests.support.producing import Producer
 from tests.support.scale import sized
-from tests.support.shipping import Producer, Shipping
+from tests.support.shipping import Shipping
 from tests.support.waiting import wait_until
 
 SOON: Final = 60
