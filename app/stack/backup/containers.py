@@ -118,13 +118,11 @@ class ContainerPlace:
 
     def occupied(self) -> list[str]:
         """See the protocol. Also makes the containers, and with them the volumes, without starting any."""
-        prepare_files(self._stack)
-        compose(self._stack, "create", what="Making the containers")
-        return [store for store in _VOLUMES if any(self._answer(store, "list", user="0:0").values())]
+        return list(self._filled)
 
     def make_room(self) -> str:
         """See the protocol. Volumes can't be renamed, and nothing is deleted here: whoever wants that says so to Docker."""
-        if self.occupied():
+        if self._filled:
             raise StackError(
                 "The volumes have data, and they can't be put aside. Make a backup, delete them with "
                 "`docker compose down --volumes`, and run again."
@@ -149,6 +147,12 @@ class ContainerPlace:
     @property
     def _environment(self) -> dict[str, str]:
         return {**os.environ, "STACK_DIR": str(self._stack.paths.root)}
+
+    @cached_property
+    def _filled(self) -> list[str]:
+        prepare_files(self._stack)
+        compose(self._stack, "create", what="Making the containers")
+        return [store for store in _VOLUMES if any(self._answer(store, "list", user="0:0").values())]
 
     @cached_property
     def _running(self) -> dict[str, dict[str, Any]]:

@@ -22,7 +22,7 @@ from tests.unit.stack.backup.conftest import KEEP
 
 _DOCKER = """\
 #!{python}
-import json, os, subprocess, sys
+import json, os, sys
 from pathlib import Path
 
 root, arguments = Path({root!r}), sys.argv[1:]
@@ -40,7 +40,7 @@ elif arguments[0] == "run":
     folder.mkdir(parents=True, exist_ok=True)
     command = arguments[arguments.index("IMAGE") + 1 :]
     command = [sys.executable if word == "python" else word.replace("/volume", str(folder)) for word in command]
-    sys.exit(subprocess.run(command, env={{**os.environ, "PYTHONPATH": {checkout!r}}}).returncode)
+    os.execvpe(command[0], command, {{**os.environ, "PYTHONPATH": {checkout!r}}})
 """
 
 _SERVICES = {
@@ -120,9 +120,10 @@ def test_volumes_with_data_are_left_alone_even_with_force(docker: Docker, stack:
     _fill(docker)
     made = make_backup(ContainerPlace(stack), shelf, key, KEEP, "0.1.0", _quiet)
     before = _content(docker)
+    place = ContainerPlace(stack)
     for force, words in ((False, "has data already: spool, grafana, archives"), (True, "docker compose down --volumes")):
         with pytest.raises(StackError, match=words):
-            restore_backup(ContainerPlace(stack), made.path, key, _quiet, force=force)
+            restore_backup(place, made.path, key, _quiet, force=force)
     assert _content(docker) == before
 
 
