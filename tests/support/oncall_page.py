@@ -16,7 +16,7 @@ CONTRAST: Final = """
   const light = rgb => { const [r, g, b] = rgb.map(v => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; });
     return .2126 * r + .7152 * g + .0722 * b; };
   const behind = element => { for (let e = element; e; e = e.parentElement) { const c = number(getComputedStyle(e).backgroundColor);
-    if (c.length === 3 || c[3] > .99) return c.slice(0, 3); } return number(getComputedStyle(document.documentElement).backgroundColor).slice(0, 3); };
+    if (c.length === 3 || c[3] > .99) return c.slice(0, 3); } return [255, 255, 255]; };
   const poor = [];
   for (const element of document.querySelectorAll("body *")) {
     const own = [...element.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
