@@ -35,8 +35,8 @@ def _at_most(work: str, limit: float, value: Callable[[], float], unit: str = "x
     try:
         found = value()
     except (KeyError, IndexError, ValueError):
-        return Goal(work, f"≤ {limit:g} {unit}", "not measured", None)
-    return Goal(work, f"≤ {limit:g} {unit}", f"{found:{form}}", found <= limit)
+        return Goal(work, f"≤ {limit:.3g} {unit}", "not measured", None)
+    return Goal(work, f"≤ {limit:.3g} {unit}", f"{found:{form}}", found <= limit)
 
 
 def _at_least(work: str, limit: float, value: Callable[[], float], unit: str) -> Goal:
