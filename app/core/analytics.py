@@ -112,7 +112,7 @@ class Tracker:
     async def _to_spool(self, events: Sequence[TrackedEvent]) -> None:
         """One write for the whole batch. Raises OSError when the spool can't be written."""
         assert self._spool is not None  # noqa: S101 - the lane exists only with a spool
-        if not await asyncio.to_thread(self._spool.append, b"".join(event.line for event in events)):
+        if not await asyncio.to_thread(self._spool.append, b"".join(event.line for event in events), len(events)):
             raise OSError("The spool can't be written")
 
     def _refuse_unknown(self, event_type: str) -> None:

@@ -103,7 +103,7 @@ class SpoolWriter:
         self._next_look = 0.0
         self._torn = False
         self._lines = 0
-        """Newlines written since the tally was last told."""
+        """Lines written since the tally was last told."""
         self._tally: Tally | None = None
         self._synced = (0, 0)
         """Segment and size at the last sync."""
@@ -113,8 +113,8 @@ class SpoolWriter:
         """Who finishes segments and looks at the bound now."""
         os.register_at_fork(after_in_child=self._forget)
 
-    def append(self, line: bytes) -> bool:
-        """Write a record or several at once, newlines included. False when they could not be written; nothing of them is left then."""
+    def append(self, line: bytes, records: int = 1) -> bool:
+        """Write a record, or several at once, newlines included. False when they could not be written; nothing of them is left then."""
         with self._lock:
             now = time.monotonic()
             if now >= self._next_look:
@@ -128,8 +128,8 @@ class SpoolWriter:
                 return False
             self._size += written
             if written == len(data):
+                self._lines += records + self._torn  # the fence makes a line of the torn piece
                 self._torn = False
-                self._lines += data.count(b"\n")
                 return True
             self._undo(data[:written])
             return False
@@ -169,7 +169,7 @@ class SpoolWriter:
             os.ftruncate(self._descriptor, self._size - len(piece))
             self._size -= len(piece)
         except OSError:
-            self._torn = True
+            self._torn = not piece.endswith(b"\n")
             self._lines += piece.count(b"\n")
 
     def _count(self, upto: int) -> None:

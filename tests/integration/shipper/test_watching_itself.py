@@ -64,7 +64,7 @@ def test_the_residual_is_0_after_writers_and_shippers_were_killed(shipping: Ship
 
     writer = SpoolWriter(shipping.spool, "removed", segment_bytes=1 << 20, max_bytes=1 << 30)
     shipping.kill()
-    writer.append(LINE * 7)
+    writer.append(LINE * 7, 7)
     next(shipping.spool.glob("removed.*")).unlink()
     writer.close()
     shipping.start()

@@ -47,7 +47,7 @@ def test_each_record_counts_once_whatever_segment_it_is_in(tmp_path: Path) -> No
     for number in range(1, 8):
         assert spool.append(LINE)
         assert written(tmp_path) == number
-    assert spool.append(LINE * 5)
+    assert spool.append(LINE * 5, 5)
     assert written(tmp_path) == 12
     spool.close()
     assert written(tmp_path) == 12
@@ -74,7 +74,7 @@ def test_a_removal_that_was_cut_off_counts_once(tmp_path: Path) -> None:
     """Killed between counting a segment and removing it; the next one counts it no second time."""
 
     def write() -> None:
-        writer(tmp_path).append(LINE * 3)
+        writer(tmp_path).append(LINE * 3, 3)
 
     killed(write)
     (name,) = list_segments(tmp_path)
