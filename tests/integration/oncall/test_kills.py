@@ -114,7 +114,7 @@ def test_a_process_killed_between_claim_and_sending_swallows_no_page(replicas: M
         first.kill()
         phone.hang.set()
         phone.hang = None
-        second = team.new().wait()
+        team.new().wait()
         wait_until("the page arrives", lambda: phone.pages()["/ HalfSent"], PATIENCE)
         wait_until("it is marked", lambda: all_sent(postgres), PATIENCE)
         assert phone.pages() == {"/ HalfSent": 1}
@@ -153,7 +153,7 @@ def test_the_same_webhook_twenty_times_at_once_is_one_incident_and_one_page(repl
         assert phone.pages() == {"/ Same": 1}
 
 
-def test_an_end_that_overtakes_its_beginning_leaves_nothing_open(replicas: MakeReplicas, postgres: Postgres) -> None:
+def test_an_end_that_overtakes_its_beginning_leaves_nothing_open(replicas: MakeReplicas) -> None:
     """FAULTS 23: beginning and end of ten alerts at the same moment at two replicas, in whatever order: ten incidents, all over."""
     with Phone() as phone:
         team = replicas(escalation([phone.contact()]), PROMETHEUS_URL=f"http://{phone.address}")
