@@ -106,7 +106,7 @@ def test_a_request_that_is_too_large_is_halved() -> None:
         ({"target_index": "", "segment": "app.w.00000001.events.ndjson"}, "events-nobet-2026.11.22"),
     ],
 )
-def test_a_record_goes_where_it_was_meant_to_go(fields: dict[str, str], index: str) -> None:
+def test_a_record_goes_where_it_was_meant_to_go(fields: dict[str, Any], index: str) -> None:
     """Where the letter does not say it, its own day and stream do."""
     ready = Addresses(load_settings(_env_file=None)).prepare(letter(**fields), repair=False)
     assert isinstance(ready, Prepared)
