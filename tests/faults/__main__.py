@@ -122,7 +122,7 @@ def _one(stack: RunningStack, seed: int, options: argparse.Namespace, totals: To
             done = run.done
             judgement = run.execute()
     except Exception as error:  # a run that can't be judged has not kept the promise
-        judgement = Judgement(counters=[f"{type(error).__name__}: {error}"])
+        judgement = Judgement(counters=[f"not judged, {type(error).__name__}: {error}"])
     totals.add(seed, judgement, done)
     did = " ".join(f"{name}×{count}" for name, count in sorted(done.items()))
     verdict = "kept  " if judgement.kept else "BROKEN"

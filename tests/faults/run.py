@@ -28,6 +28,9 @@ WORK_SECONDS: Final = 20.0
 HEAL_SECONDS: Final = 180
 """Everything must have arrived so long after the last fault."""
 
+STORE_SECONDS: Final = 900
+"""Elasticsearch needs half a minute to come back, and many minutes on a machine that does much else."""
+
 SETTLE_SECONDS: Final = 15
 """The shipper saves and shows its counts every second; on a busy machine that may take a while."""
 
@@ -176,7 +179,7 @@ class Run:
         self._try(self._store.thaw)
         self._signal_shipper(signal.SIGCONT)
         self._complaints.extend(self._writers.stop())
-        self._stack.wait_ready("elasticsearch")
+        self._stack.wait_ready("elasticsearch", STORE_SECONDS)
         process = self._shipping.process
         if process is None or process.poll() is not None:
             self._complaints.append(f"the shipper ended by itself: {self._shipping.output.read_text()[-500:]}")

@@ -16,7 +16,13 @@ from tests.support.stack import RunningStack
 RUNS: Final = int(os.environ.get("NOBET_TEST_KILL_RUNS", "1"))
 """Runs in `make test`, with another seed every time."""
 
-DEATHS: Final = (*(Step(0.3, "kill_shipper", 0.0) for _ in range(3)), *(Step(0.2, "kill_writer", 0.0, target=0) for _ in range(2)))
+WRITERS_DIE: Final = tuple(Step(0.4, "kill_writer", 0.0, target=0) for _ in range(3))
+REFUSED_AND_KILLED: Final = (
+    Step(0.0, "network", 6.0, mode="answer_503"),
+    Step(2.5, "kill_shipper", 0.0),
+    Step(2.5, "kill_shipper", 0.0),
+)
+"""What was read and not taken is still with the shipper when it dies; its positions are saved every second."""
 
 
 @pytest.mark.req("SHP-07", "LOG-25")
@@ -31,21 +37,19 @@ def test_whatever_is_killed_nothing_is_lost_or_doubled(stack: RunningStack, tmp_
     assert judgement.records > 100
 
 
-def _deadly(stack: RunningStack, folder: Path, shipper: str = "app.shipper", module: str = "tests.faults.writer") -> Judgement:
-    """A plan of deaths under load, small batches over a slow network."""
+def _run(stack: RunningStack, folder: Path, steps: tuple[Step, ...], **broken: str) -> Judgement:
+    """A plan of these steps, with one of the processes broken."""
     stack.need("elasticsearch")
-    plan: Plan = replace(
-        plan_of(1), services=2, pauses=(0.02, 0.02), segment_bytes=20_000, poison_share=0.0, long_share=0.0, batch_docs=100, steps=()
-    )
-    slow = Step(0.0, "network", 3.0, mode="hold_answers")
-    return Run(stack, folder, replace(plan, steps=(slow, *DEATHS)), shipper=shipper, module=module).execute()
+    plan: Plan = replace(plan_of(1), services=2, pauses=(0.02, 0.02), poison_share=0.0, long_share=0.0, batch_docs=100, steps=steps)
+    shipper, module = broken.get("shipper", "app.shipper"), broken.get("module", "tests.faults.writer")
+    return Run(stack, folder, plan, shipper=shipper, module=module).execute()
 
 
 def test_the_loop_catches_a_shipper_that_notes_too_early(stack: RunningStack, tmp_path: Path) -> None:
     """Negative control: positions that run ahead of the answers lose what was on its way."""
-    assert _deadly(stack, tmp_path, shipper="tests.faults.forgetful_shipper").lost
+    assert _run(stack, tmp_path, REFUSED_AND_KILLED, shipper="tests.faults.forgetful_shipper").lost
 
 
 def test_the_loop_catches_a_writer_that_keeps_records_in_memory(stack: RunningStack, tmp_path: Path) -> None:
     """Negative control: what a service was told is written dies with it when it wasn't."""
-    assert _deadly(stack, tmp_path, module="tests.faults.buffering_writer").lost
+    assert _run(stack, tmp_path, WRITERS_DIE, module="tests.faults.buffering_writer").lost
