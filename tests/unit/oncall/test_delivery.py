@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.oncall.channels.sender import TryAgainError
+from app.oncall.channels.sender import RefusedError, TryAgainError
 from app.oncall.delivery import CLAIM_SECONDS, Deliverer
 from app.oncall.messages import Message
 from tests.unit.oncall.conftest import Duty, Taken, alert
@@ -73,7 +73,7 @@ async def test_the_next_contact_is_no_page_of_the_next_level(duty: Duty) -> None
     """Mail fails, so the phone rings for level one; when level two reaches the same phone it rings again."""
     chosen = duty.policy.escalations["page"].levels[1]
     object.__setattr__(chosen, "notify", ["ntfy:https://ntfy.example.com/ayse"])
-    duty.channels["email"].failure = TryAgainError("not reachable")
+    duty.channels["email"].failure = RefusedError("no such address")
     await duty.take(alert())
     await duty.tick()
     await duty.tick()
