@@ -121,7 +121,7 @@ def test_a_replay_that_was_cut_off_stores_a_record_once(shipping: Shipping, lett
     ident = bury(shipping, letters, request_id="bad-3", user_id={"id": 1})
     (letter,) = shipping.dead_letters()
     shipping.admin.create(index=letter["target_index"], id=ident, document={**record_of("bad"), "request_id": "bad-3"}, refresh=True)
-    done = letters("replay")
+    done = letters("replay", "--repair")
     assert done.stdout == "1 record is in Elasticsearch, 1 of them from before; 0 letters left.\n"
     assert len(shipping.documents(request_id="bad-3")) == 1
     assert shipping.count(shipping.dead) == 0
@@ -131,7 +131,7 @@ def test_a_replay_that_was_cut_off_stores_a_record_once(shipping: Shipping, lett
 def test_letters_are_chosen_shown_and_dropped(shipping: Shipping, letters: Letters) -> None:
     """Filters choose, `show` has the whole line, nothing is deleted without being named, and damaged lines can't be replayed."""
     for number in range(3):
-        assert shipping.producer._writer.append(b'{"timestamp":"2026-11-2%d","message": broken\n' % number)
+        assert shipping.producer._writer.append(b'{"timestamp":"2026-11-2%dT02:15:04.123456Z","message": broken\n' % number)
     ident = bury_among(shipping, letters, service_name="voice", user_id={"id": 1})
     assert letters.found("list")["by_reason"] == {"malformed": 3, "rejected": 1}
     assert [letter["id"] for letter in letters.found("list", "--service=voice")["letters"]] == [ident]
