@@ -93,7 +93,7 @@ def shipping(found: dict[str, Any]) -> str:
 
 def scale(found: dict[str, Any]) -> str:
     """Writers, growth, draining beside requests: those that were measured."""
-    return "\n\n".join(_scale(found))
+    return "\n\n".join(_scale(found)) + _left_out(found)
 
 
 def _scale(found: dict[str, Any]) -> Iterator[str]:
