@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from rich.console import Console
@@ -156,7 +156,8 @@ def _table(totals: Totals) -> Table:
 
 
 def _record(path: Path, first: int, totals: Totals) -> None:
-    found = {"when": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), "first_seed": first, **asdict(totals)}
+    found: dict[str, object] = {"when": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), "first_seed": first}
+    found |= {part.name: getattr(totals, part.name) for part in fields(totals)}
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(found) + "\n")

@@ -13,15 +13,16 @@ def _buffer_records() -> None:
     append = SpoolWriter.append
     waiting: list[bytes] = []
 
-    def append_later(self: SpoolWriter, line: bytes) -> bool:
+    def append_later(self: SpoolWriter, line: bytes, records: int = 1) -> bool:
         waiting.append(line)
+        assert records == 1
         if len(waiting) < AT_ONCE:
             return True
-        lines = b"".join(waiting)
+        lines, count = b"".join(waiting), len(waiting)
         waiting.clear()
-        return append(self, lines)
+        return append(self, lines, count)
 
-    SpoolWriter.append = append_later  # type: ignore[method-assign]
+    SpoolWriter.append = append_later  # type: ignore[method-assign,assignment]
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ from app.shipper.__main__ import main
 if __name__ == "__main__":
     send = BulkClient.send
 
-    def send_and_believe(self: BulkClient, *words: bytes | str) -> tuple[int, bytes]:
+    def _send_and_believe(self: BulkClient, *words: bytes | str) -> tuple[int, bytes]:
         status, answer = send(self, *words)  # type: ignore[arg-type]
         return (status, answer) if status < 400 else (200, b'{"errors":false}')
 
-    BulkClient.send = send_and_believe  # type: ignore[method-assign,assignment]
+    BulkClient.send = _send_and_believe  # type: ignore[method-assign,assignment]
     sys.exit(main())
