@@ -22,7 +22,7 @@ def _buffer_records() -> None:
         waiting.clear()
         return append(self, lines, count)
 
-    SpoolWriter.append = append_later  # type: ignore[method-assign,assignment]
+    SpoolWriter.append = append_later  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
