@@ -90,7 +90,8 @@ def _save_index(store: ElasticsearchIndices, index: IndexInfo, saver: Saver, pla
             if number % _TELL_EVERY == 0:
                 saver.tell(f"{place_in_row}{before + number:,} documents")
 
-    saver.save(NAME, index.name, lines(), counts, identity if counts[DOCUMENTS] == content.documents else "")
+    # Known only when the lines have been read: an index that grew meanwhile is read again next time.
+    saver.save(NAME, index.name, lines(), counts, lambda: identity if counts[DOCUMENTS] == content.documents else "")
     return counts[DOCUMENTS]
 
 

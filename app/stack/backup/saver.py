@@ -65,8 +65,13 @@ class Saver:
         self._shared.add(part.file)
         return True
 
-    def save(self, store: str, name: str, chunks: Iterable[bytes], counts: dict[str, int] | None = None, identity: str = "") -> Part:
-        """Seal a stream as a part. `counts` may be filled while the stream is read. Raises StackError, and whatever `chunks` raises."""
+    def save(
+        self, store: str, name: str, chunks: Iterable[bytes], counts: dict[str, int] | None = None, identity: str | Callable[[], str] = ""
+    ) -> Part:
+        """Seal a stream as a part. `counts` may be filled while the stream is read, and `identity` is called after that.
+
+        Raises StackError, and whatever `chunks` raises.
+        """
         path = self._path(store, name)
         digest = seal(path, chunks, self._key)
         part = Part(
@@ -78,7 +83,7 @@ class Saver:
             file_size=digest.file_size,
             file_sha256=digest.file_sha256,
             counts=dict(counts or {}),
-            identity=identity,
+            identity=identity if isinstance(identity, str) else identity(),
         )
         self.parts.append(part)
         return part

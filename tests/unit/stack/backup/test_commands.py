@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -125,3 +126,16 @@ def test_figures_are_for_people() -> None:
     assert [human(size) for size in (0, 1023, 1536, 5 * 1024**3)] == ["0 B", "1023 B", "1.5 KiB", "5.0 GiB"]
     assert [seconds(took) for took in (0.04, 59.9, 63)] == ["0.0 s", "59.9 s", "1 min 3 s"]
     assert [human_age(dt.timedelta(seconds=age)) for age in (5, 600, 7200, 5 * 86400)] == ["5 s", "10 min", "2 h", "5 days"]
+
+
+def test_what_is_known_only_at_the_end_of_a_stream_is_asked_then(shelf: Shelf, key: Key) -> None:
+    """The identity of a part may depend on what was counted while it was read."""
+    counts = {"documents": 0}
+
+    def lines() -> Iterator[bytes]:
+        counts["documents"] = 3
+        yield b"x"
+
+    with shelf.writing():
+        part = Saver(shelf.folder, key).save("elasticsearch", "index", lines(), counts, lambda: f"of {counts['documents']}")
+    assert (part.identity, part.counts) == ("of 3", {"documents": 3})
