@@ -1,28 +1,21 @@
-"""An archive file: NDJSON, compressed with zstd, encrypted with age. Written in one go, forced to disk, then given its name.
+"""An archive file: NDJSON in a sealed file (`app.core.sealed`). Written in one go, forced to disk, then given its name."""
 
-Nothing is held in memory but a few blocks, whatever the size. `age -d -i KEYFILE FILE | zstd -d` opens a file
-without any of this code.
-"""
-
-import hashlib
-import io
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, cast
+from typing import Any, Final
 
 import pyrage
-import zstandard
+
+from app.core.sealed import SealError, seal, unseal
 
 LEVEL: Final = 6
 """zstd's own scale. Records of ours get about 12 times smaller."""
 
 PART_SUFFIX: Final = ".part"
 """Ends the name of a file that is not finished."""
-
-_BLOCK: Final = 1 << 20
 
 
 class ArchiveError(Exception):
@@ -69,22 +62,19 @@ def write(path: Path, lines: Iterable[bytes], key: ArchiveKey) -> Digest:
     Raises ArchiveError for the file's troubles, and whatever `lines` raises. Nothing is left behind then.
     """
     part = path.with_name(path.name + PART_SUFFIX)
-    plain = _Lines(lines)
+    counted = _Counted(lines)
     try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            sealed = _Hashing(file)
-            key.encrypt(zstandard.ZstdCompressor(level=LEVEL).stream_reader(cast("IO[bytes]", plain), closefd=False), sealed)
-            file.flush()
-            os.fsync(file.fileno())
+        sealed = seal(part, counted, key.encrypt, LEVEL)
+    except SealError as error:
+        raise _unwritable(path, str(error)) from None
+    try:
         part.replace(path)
         sync_folder(path.parent)
-    except Exception as error:  # noqa: BLE001 (the libraries in between have error types of their own)
+    except OSError as error:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-        if plain.error is not None:
-            raise plain.error from None
-        raise ArchiveError(f"The archive {path} can't be written ({_why(error)}). Free space there, or set LOG_ARCHIVE_DIR.") from None
-    return Digest(plain.count, plain.size, plain.sha256.hexdigest(), sealed.size, sealed.sha256.hexdigest())
+        raise _unwritable(path, error.strerror or str(error)) from None
+    return Digest(counted.count, sealed.size, sealed.sha256, sealed.file_size, sealed.file_sha256)
 
 
 def read(path: Path, key: ArchiveKey, take: Callable[[bytes], None] | None = None) -> Digest:
@@ -92,19 +82,14 @@ def read(path: Path, key: ArchiveKey, take: Callable[[bytes], None] | None = Non
 
     Raises ArchiveError when it is missing, damaged or encrypted for another key, and whatever `take` raises.
     """
-    sink = _Splitter(take)
+    lines = _Splitter(take)
     try:
-        with path.open("rb") as file:
-            sealed = _Hashing(file)
-            with zstandard.ZstdDecompressor().stream_writer(cast("IO[bytes]", sink), closefd=False) as decompressor:
-                key.decrypt(sealed, decompressor)
-            sealed.drain()
-        sink.end()
-    except Exception as error:  # noqa: BLE001 (see above)
-        if sink.error is not None:
-            raise sink.error from None
-        raise ArchiveError(f"The archive {path} can't be read ({_why(error)}). It is damaged, or encrypted for another key.") from None
-    return Digest(sink.count, sink.size, sink.sha256.hexdigest(), sealed.size, sealed.sha256.hexdigest())
+        sealed = unseal(path, key.decrypt, lines.take)
+    except SealError as error:
+        raise _unreadable(path, str(error)) from None
+    if lines.rest:
+        raise _unreadable(path, "its last line is cut off")
+    return Digest(lines.count, sealed.size, sealed.sha256, sealed.file_size, sealed.file_sha256)
 
 
 def sync_folder(folder: Path) -> None:
@@ -116,112 +101,40 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _why(error: Exception) -> str:
-    text = error.strerror if isinstance(error, OSError) else None
-    return text or str(error) or type(error).__name__
+def _unwritable(path: Path, why: str) -> ArchiveError:
+    return ArchiveError(f"The archive {path} can't be written ({why}). Free space there, or set LOG_ARCHIVE_DIR.")
 
 
-class _Lines(io.RawIOBase):
-    """The lines as a file to read from. What their source raises is kept, because the libraries in between disguise it."""
+def _unreadable(path: Path, why: str) -> ArchiveError:
+    return ArchiveError(f"The archive {path} can't be read ({why}). It is damaged, or encrypted for another key.")
+
+
+class _Counted:
+    """Lines that are counted on their way."""
 
     def __init__(self, lines: Iterable[bytes]) -> None:
-        self._lines: Iterator[bytes] = iter(lines)
-        self._rest = b""
-        self.sha256 = hashlib.sha256()
-        self.count = self.size = 0
-        self.error: Exception | None = None
+        self._lines = lines
+        self.count = 0
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        if not self._rest:
-            self._rest = self._next_block(len(buffer))
-        given = min(len(buffer), len(self._rest))
-        buffer[:given] = self._rest[:given]
-        self._rest = self._rest[given:]
-        return given
-
-    def _next_block(self, wanted: int) -> bytes:
-        block: list[bytes] = []
-        size = 0
-        try:
-            while size < wanted:
-                line = next(self._lines)
-                block.append(line)
-                size += len(line)
-                self.count += 1
-        except StopIteration:
-            pass
-        except Exception as error:
-            self.error = error
-            raise
-        joined = b"".join(block)
-        self.sha256.update(joined)
-        self.size += len(joined)
-        return joined
+    def __iter__(self) -> Iterator[bytes]:
+        for line in self._lines:
+            self.count += 1
+            yield line
 
 
-class _Hashing:
-    """A file, hashed while it is written or read."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        self.sha256 = hashlib.sha256()
-        self.size = 0
-
-    def write(self, data: bytes) -> int:
-        self._file.write(data)
-        self._see(data)
-        return len(data)
-
-    def read(self, size: int = -1) -> bytes:
-        data: bytes = self._file.read(size)
-        self._see(data)
-        return data
-
-    def flush(self) -> None:
-        self._file.flush()
-
-    def drain(self) -> None:
-        """Read what is left, so that bytes behind the end change the checksum."""
-        while self.read(_BLOCK):
-            pass
-
-    def _see(self, data: bytes) -> None:
-        self.sha256.update(data)
-        self.size += len(data)
-
-
-class _Splitter(io.RawIOBase):
+class _Splitter:
     """Takes plain text, counts it and hands it on line by line."""
 
     def __init__(self, take: Callable[[bytes], None] | None) -> None:
-        self._take = take
-        self._rest = b""
-        self.sha256 = hashlib.sha256()
-        self.count = self.size = 0
-        self.error: Exception | None = None
+        self._hand_on = take
+        self.rest = b""
+        """The beginning of a line that is not complete yet."""
+        self.count = 0
 
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        block = bytes(data)
-        self.sha256.update(block)
-        self.size += len(block)
-        *lines, self._rest = (self._rest + block).split(b"\n")
+    def take(self, block: bytes) -> None:
+        """The next piece."""
+        *lines, self.rest = (self.rest + block).split(b"\n")
         self.count += len(lines)
-        if self._take is not None:
-            try:
-                for line in lines:
-                    self._take(line)
-            except Exception as error:
-                self.error = error
-                raise
-        return len(block)
-
-    def end(self) -> None:
-        """Raises ValueError when the last line is not complete."""
-        if self._rest:
-            raise ValueError("its last line is cut off")
+        if self._hand_on is not None:
+            for line in lines:
+                self._hand_on(line)

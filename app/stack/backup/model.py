@@ -5,7 +5,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from app.stack.backup.sealed import Digest, Key
+from app.core.sealed import Digest
+from app.stack.backup.sealed import Key
 from app.stack.errors import StackError
 
 FORMAT: Final = 1

@@ -12,9 +12,9 @@ from rich.console import Console
 from sqlalchemy.engine import make_url
 
 from app.core.config import load_settings
+from app.core.sealed import BLOCK
 from app.stack.backup import place
 from app.stack.backup.postgres_client import postgres_client
-from app.stack.backup.sealed import BLOCK
 from app.stack.backup.settings_file import merged
 from app.stack.backup.streams import Command, Take, count_tree, tar_of, untar_into
 from app.stack.components import COMPONENTS

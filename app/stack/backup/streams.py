@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
 
-from app.stack.backup.sealed import BLOCK
+from app.core.sealed import BLOCK
 from app.stack.errors import StackError
 
 Take = Callable[[bytes], object]

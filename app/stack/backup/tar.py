@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from app.stack.backup.sealed import BLOCK
+from app.core.sealed import BLOCK
 from app.stack.backup.streams import count_tree, tar_of, untar_into
 
 
