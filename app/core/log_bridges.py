@@ -16,7 +16,8 @@ from app.core.record_errors import resolve_exc_info
 _ATTRIBUTES: Final = tuple(logging.LogRecord("", 0, "", 0, "", None, None).__dict__)
 """What each record has, in the order in which it gets them; what a caller adds comes after."""
 
-_STANDARD_ATTRIBUTES: Final = frozenset(_ATTRIBUTES) | {"message", "asctime", "taskName", "color_message"}
+STANDARD_ATTRIBUTES: Final = frozenset(_ATTRIBUTES) | {"message", "asctime", "taskName", "color_message"}
+"""No field of a caller's: what a record has by itself, or is given by formatters and by uvicorn."""
 
 
 class PipelineHandler(logging.Handler):
@@ -54,10 +55,10 @@ def _added(record: logging.LogRecord) -> dict[str, Any]:
     """The fields that the caller gave in `extra`, or a filter added."""
     attributes = record.__dict__
     if type(record) is not logging.LogRecord:  # another class may set its attributes in any order
-        return {key: value for key, value in attributes.items() if key not in _STANDARD_ATTRIBUTES}
+        return {key: value for key, value in attributes.items() if key not in STANDARD_ATTRIBUTES}
     if len(attributes) == len(_ATTRIBUTES):
         return {}
-    return {key: attributes[key] for key in islice(attributes, len(_ATTRIBUTES), None) if key not in _STANDARD_ATTRIBUTES}
+    return {key: attributes[key] for key in islice(attributes, len(_ATTRIBUTES), None) if key not in STANDARD_ATTRIBUTES}
 
 
 def _access(record: logging.LogRecord) -> tuple[str, dict[str, Any]]:

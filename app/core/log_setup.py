@@ -15,6 +15,7 @@ from app.core.records import present_addresses
 from app.core.security import address_for_login
 from app.core.sink import Sink
 from app.core.spool_bound import open_spool
+from app.core.standard_loggers import use_quick_loggers
 
 BACKEND_LOGGER = "backend"
 """The service's own logger of the source documents; its base level is INFO."""
@@ -74,6 +75,7 @@ def _take_over_standard_logging(level: str) -> None:
     for name in ("httpx", "httpcore", "elastic_transport", "urllib3", "asyncio", "aiosqlite", "sqlalchemy", "websockets"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
+    use_quick_loggers()
 
 
 def _is_plain(handler: logging.Handler) -> bool:
@@ -103,6 +105,7 @@ def configure_logging(settings: Settings | None = None, service: str = "") -> No
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+    use_quick_loggers()  # structlog's factory has just put its own class in their place
 
 
 atexit.register(shutdown_logging)
