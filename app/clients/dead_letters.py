@@ -5,15 +5,16 @@ A letter lies in `dead-….YYYY.MM.DD` under the id that its record would have h
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import wraps
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from itertools import islice
+from typing import Any, Final
 
 from elasticsearch import ApiError, TransportError
 
 from app.clients.elasticsearch import connect, explain, sign_in
+from app.clients.paging import all_hits
+from app.clients.sentences import in_sentences
 from app.core.config import Settings
 from app.core.telemetry.template import dead_prefix
 
@@ -21,13 +22,7 @@ TIMEOUT_SECONDS: Final = 60
 PAGE: Final = 200
 """A letter's raw line has at most 1 MiB, and usually half a kilobyte."""
 
-KEEP_ALIVE: Final = "5m"
-
 _SUMMARY_TERMS: Final = 100
-
-_Args = ParamSpec("_Args")
-_Result = TypeVar("_Result")
-_Self = TypeVar("_Self", bound="DeadLetterStore")
 
 
 class DeadLettersError(Exception):
@@ -77,19 +72,6 @@ class Selection:
         return {"bool": {"filter": wanted}}
 
 
-def _asking(method: Callable[Concatenate[_Self, _Args], _Result]) -> Callable[Concatenate[_Self, _Args], _Result]:
-    """Turn the client's exceptions into sentences."""
-
-    @wraps(method)
-    def ask(self: _Self, /, *args: _Args.args, **kwargs: _Args.kwargs) -> _Result:
-        try:
-            return method(self, *args, **kwargs)
-        except (ApiError, TransportError) as error:
-            raise self.sentence(error) from None
-
-    return ask
-
-
 class DeadLetterStore:
     """The dead letters of one log prefix. Every method raises DeadLettersError."""
 
@@ -98,12 +80,12 @@ class DeadLetterStore:
         self._pattern: Final = f"{dead_prefix(settings.log_index_prefix)}-*"
         self._client = connect(self._url, sign_in(settings, "cleanup"), timeout=TIMEOUT_SECONDS)
 
-    @_asking
+    @in_sentences
     def refresh(self) -> None:
         """Let look-ups see everything that was stored and deleted until now."""
         self._client.indices.refresh(index=self._pattern, ignore_unavailable=True, allow_no_indices=True)
 
-    @_asking
+    @in_sentences
     def by_reason(self, selection: Selection) -> Counter[str]:
         """How many letters there are for each reason."""
         answer = self._client.search(
@@ -119,25 +101,19 @@ class DeadLetterStore:
 
     def find(self, selection: Selection, most: int | None = None) -> Iterator[Letter]:
         """The letters of one moment, newest record first; at most `most`."""
-        names = self._indices()
-        if not names:
+        if not self._indices():
             return
-        point = self._open(names)
+        order = [{"timestamp": {"order": "desc", "missing": "_last"}}, {"_shard_doc": "asc"}]
+        hits = all_hits(self._client, self._pattern, PAGE if most is None else min(PAGE, most), query=selection.query(), sort=order)
         try:
-            after: list[Any] | None = None
-            while most is None or most > 0:
-                page = self._page(point, selection, PAGE if most is None else min(PAGE, most), after)
-                point, hits = page.get("pit_id", point), page["hits"]["hits"]
-                if not hits:
-                    return
-                yield from (Letter(hit["_index"], hit["_id"], hit["_source"]) for hit in hits)
-                after = hits[-1]["sort"]
-                most = None if most is None else most - len(hits)
+            for hit in islice(hits, most):
+                yield Letter(hit["_index"], hit["_id"], hit["_source"])
+        except (ApiError, TransportError) as error:
+            raise self.sentence(error) from None
         finally:
-            with suppress(ApiError, TransportError):
-                self._client.close_point_in_time(id=point)
+            hits.close()
 
-    @_asking
+    @in_sentences
     def delete(self, letters: Sequence[Letter]) -> int:
         """Delete letters; how many were there still."""
         if not letters:
@@ -160,22 +136,7 @@ class DeadLetterStore:
         """What to do about an error of the client's."""
         return DeadLettersError(explain(error, self._url, "ELASTICSEARCH_CLEANUP_PASSWORD"))
 
-    @_asking
+    @in_sentences
     def _indices(self) -> list[str]:
         found = self._client.indices.get(index=self._pattern, features="aliases", ignore_unavailable=True, allow_no_indices=True)
         return list(found.body)
-
-    @_asking
-    def _open(self, names: list[str]) -> str:
-        return str(self._client.open_point_in_time(index=",".join(names), keep_alive=KEEP_ALIVE)["id"])
-
-    @_asking
-    def _page(self, point: str, selection: Selection, size: int, after: list[Any] | None) -> Any:
-        return self._client.search(
-            pit={"id": point, "keep_alive": KEEP_ALIVE},
-            query=selection.query(),
-            size=size,
-            sort=[{"timestamp": {"order": "desc", "missing": "_last"}}, {"_shard_doc": "asc"}],
-            search_after=after,
-            track_total_hits=False,
-        )

@@ -1,15 +1,15 @@
 """The indices in Elasticsearch, for the cleanup and for restoring: as nobet_cleanup, or as nobet_admin for what makes indices."""
 
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
-from functools import wraps
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Final
 
 from elasticsearch import ApiError, Elasticsearch, TransportError
 
 from app.clients.elasticsearch import BasicAuth, connect, explain
 from app.clients.paging import all_hits
+from app.clients.sentences import in_sentences
 from app.core.index_store import Content, IndexInfo, StoreError
 
 TIMEOUT_SECONDS: Final = 60
@@ -18,25 +18,6 @@ PAGE_DOCUMENTS: Final = 500
 
 _KEPT_SETTINGS: Final = ("number_of_shards", "number_of_replicas", "refresh_interval", "analysis", "codec", "sort", "mapping")
 """Settings that make an index what it is; the others belong to the one copy of it (uuid, dates, places)."""
-
-_Args = ParamSpec("_Args")
-_Result = TypeVar("_Result")
-_Self = TypeVar("_Self", bound="ElasticsearchIndices")
-
-
-def _asking(
-    method: Callable[Concatenate[_Self, _Args], _Result],
-) -> Callable[Concatenate[_Self, _Args], _Result]:
-    """Turn the client's exceptions into sentences."""
-
-    @wraps(method)
-    def ask(self: _Self, /, *args: _Args.args, **kwargs: _Args.kwargs) -> _Result:
-        try:
-            return method(self, *args, **kwargs)
-        except (ApiError, TransportError) as error:
-            raise self.sentence(error) from None
-
-    return ask
 
 
 class ElasticsearchIndices:
@@ -49,7 +30,7 @@ class ElasticsearchIndices:
         )
         self._client: Final[Elasticsearch] = connect(url, auth, timeout=TIMEOUT_SECONDS)
 
-    @_asking
+    @in_sentences
     def indices(self, prefixes: Collection[str]) -> list[IndexInfo]:
         """See the protocol. Closed indices are among them: they can't be archived, so they must not be overlooked."""
         found: dict[str, IndexInfo] = {}
@@ -58,12 +39,12 @@ class ElasticsearchIndices:
             found |= _described(answer.body)
         return list(found.values())
 
-    @_asking
+    @in_sentences
     def open_indices(self) -> list[IndexInfo]:
         """All indices that can be read, whatever their names; hidden ones are Elasticsearch's own business."""
         return list(_described(self._client.indices.get(index="*", expand_wildcards="open", allow_no_indices=True).body).values())
 
-    @_asking
+    @in_sentences
     def content(self, name: str) -> Content:
         """See the protocol."""
         self._client.indices.refresh(index=name)
@@ -78,7 +59,7 @@ class ElasticsearchIndices:
         except (ApiError, TransportError) as error:
             raise self.sentence(error) from None
 
-    @_asking
+    @in_sentences
     def delete_unchanged(self, index: IndexInfo, content: Content) -> bool:
         """See the protocol. The index takes no writes between the last look and its end; the shipper tries again meanwhile."""
         if self._uuid(index.name) != index.uuid:
@@ -95,17 +76,17 @@ class ElasticsearchIndices:
             self._unblock(index.name)
         return unchanged
 
-    @_asking
+    @in_sentences
     def exists(self, name: str) -> bool:
         """See the protocol."""
         return bool(self._client.indices.exists(index=name, expand_wildcards="all"))
 
-    @_asking
+    @in_sentences
     def create(self, name: str, settings: dict[str, Any], mappings: dict[str, Any]) -> None:
         """See the protocol."""
         self._client.indices.create(index=name, settings=settings, mappings=mappings)
 
-    @_asking
+    @in_sentences
     def add(self, name: str, lines: list[bytes]) -> None:
         """See the protocol."""
         operations: list[Any] = []
@@ -117,7 +98,7 @@ class ElasticsearchIndices:
             first = next(item["create"]["error"] for item in answer["items"] if item.get("create", {}).get("error"))
             raise StoreError(f"{name} does not take a document of the archive: {first.get('reason')}. Restore it into another index.")
 
-    @_asking
+    @in_sentences
     def delete(self, name: str) -> None:
         """See the protocol."""
         self._client.indices.delete(index=name, ignore_unavailable=True)

@@ -10,7 +10,8 @@ import pytest
 
 from app.shipper.letters.__main__ import main
 from tests.support.producing import record_of
-from tests.support.shipping import Shipping
+from tests.support.shipping import ARRIVAL_SECONDS, Shipping
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.req("SHP-06", "SHP-08")
 
@@ -150,7 +151,8 @@ def test_letters_are_chosen_shown_and_dropped(shipping: Shipping, letters: Lette
     assert shipping.count(shipping.dead) == 4
     assert letters("drop", "--reason=malformed").stdout == "3 letters deleted.\n"
     assert [letter["reason"] for letter in shipping.dead_letters()] == ["rejected"]
-    assert len(shipping.events("dead_letters.dropped")) == 1
+    (told,) = wait_until("the record of it", lambda: shipping.events("dead_letters.dropped"), ARRIVAL_SECONDS)
+    assert told["count"] == 3
 
 
 def bury_among(shipping: Shipping, letters: Letters, **fields: Any) -> str:
