@@ -1,6 +1,6 @@
 """The endpoints that every service has: /metrics and health, with and without the closing slash."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Header, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
@@ -11,6 +11,12 @@ from app.core.security import bearer_matches
 
 if TYPE_CHECKING:
     from app.core.health_monitor import HealthMonitor
+
+METRICS: Final = ("/metrics", "/metrics/")
+HEALTH: Final = ("/health", "/health/", "/health/ready", "/api/health")
+LIVE: Final = "/health/live"
+PATHS: Final = (*METRICS, *HEALTH, LIVE)
+"""What the router serves."""
 
 Authorization = Annotated[str | None, Header(include_in_schema=False)]
 
@@ -41,9 +47,9 @@ def make_router(settings: Settings, monitor: "HealthMonitor") -> APIRouter:
         return {"status": "ok"}
 
     if settings.metrics_enabled:
-        for path in ("/metrics", "/metrics/"):
+        for path in METRICS:
             router.add_api_route(path, serve_metrics, tags=["metrics"], include_in_schema=path == "/metrics", response_class=Response)
-    for path in ("/health", "/health/", "/health/ready", "/api/health"):
+    for path in HEALTH:
         router.add_api_route(path, health, tags=["health"], include_in_schema=not path.endswith("health/"), response_class=JSONResponse)
-    router.add_api_route("/health/live", live, tags=["health"])
+    router.add_api_route(LIVE, live, tags=["health"])
     return router

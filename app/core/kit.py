@@ -16,6 +16,7 @@ from fastapi.exception_handlers import http_exception_handler
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from app.core import analytics, context, error_tracking, metrics, tracing
 from app.core.alerting import Alerting
@@ -25,6 +26,7 @@ from app.core.health_monitor import HealthMonitor
 from app.core.log_setup import configure_logging
 from app.core.logger import get_logger
 from app.core.middleware import ObservabilityMiddleware
+from app.core.own_routes import ask_last
 from app.core.requests import RequestWatch
 from app.core.system_metrics import SystemCollector, watch_event_loop
 
@@ -46,12 +48,15 @@ class Observability:
         self.alerts = Alerting(settings, self.service)
         self.health = HealthMonitor(settings, self.alerts)
         self.watch = RequestWatch(settings.request_timeout_seconds)
+        self._installed: tuple[FastAPI, list[BaseRoute]] | None = None
 
     def install(self, app: FastAPI) -> None:
         """Add the middleware, /metrics, the health endpoints, and error answers that carry the request id."""
         _silence_telemetry_of(app)
         app.add_middleware(ObservabilityMiddleware, settings=self.settings, watch=self.watch)
+        before = len(app.router.routes)
         app.include_router(make_router(self.settings, self.health))
+        self._installed = (app, app.router.routes[before:])
         app.add_exception_handler(HTTPException, answer_http_exception)
 
     @asynccontextmanager
@@ -61,6 +66,8 @@ class Observability:
             asyncio.create_task(job)
             for job in (watch_event_loop(), self.health.run(), self.watch.run(), error_tracking.keep_quota_current())
         ]
+        if self._installed is not None:
+            ask_last(*self._installed)
         with context.run(self.service):
             log.info("Service is ready", event="app.started", version=self.settings.app_version, environment=self.settings.environment)
         try:
