@@ -137,7 +137,7 @@ async def test_a_message_reaches_the_others_and_leaves_lengths_but_no_text(serve
     for client in (one, two, three):
         await client.close()
     await gauge_is(0)
-    assert TEXT not in "".join(path.read_text() for path in server.spool.glob("*"))
+    assert TEXT not in "".join(path.read_text() for path in server.spool.rglob("*") if path.is_file())
 
 
 @pytest.mark.req("WSC-04", "FLT-12")
