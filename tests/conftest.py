@@ -2,8 +2,9 @@
 
 import signal
 from collections import defaultdict
+from collections.abc import Generator
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from xdist.remote import Producer
@@ -45,6 +46,43 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """Reports go from process to process as UTF-8; what a test has logged or compared may be half a surrogate."""
+    return _encodable((yield))
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_encodable, value))
+    return value
+
+
+class TellFailures:
+    """Names each failed test at once; the report comes at the end, minutes later."""
+
+    def __init__(self, reporter: pytest.TerminalReporter) -> None:
+        self._reporter = reporter
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Is told of each phase of each test."""
+        if report.failed:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            message = str(getattr(crash, "message", "")).partition("\n")[0]
+            self._reporter.write_line(f"\n  {report.nodeid} ({report.when}) went wrong: {message[:200]}", red=True)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Have failures named by the process that has the screen."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and not hasattr(session.config, "workerinput"):
+        session.config.pluginmanager.register(TellFailures(reporter))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
