@@ -25,6 +25,9 @@ from app.core.telemetry.metrics import METRICS
 ARCHIVE: Final = "archive"
 """Stands where a process id stands in a file name: values of workers that are gone."""
 
+HEADER_BYTES: Final = 8
+"""What the library puts before the first value of a file."""
+
 EXEMPLAR_SECONDS: Final = 1.0
 """Shortest pause between two writes of a worker's exemplars."""
 
@@ -42,7 +45,7 @@ class WorkerFiles:
         """The sums over all workers, with the dead ones folded away first."""
         with self._locked(fcntl.LOCK_EX):
             self._fold_dead()
-            files = [str(path) for path in self._folder.glob("*.db")]
+            files = [str(path) for path in self._folder.glob("*.db") if _has_content(path)]
             return list(MultiProcessCollector.merge(files, accumulate=True))
 
     def alive(self) -> list[int]:
@@ -66,7 +69,7 @@ class WorkerFiles:
         archive = self._folder / f"{kind}_{ARCHIVE}.db"
         fresh = archive.with_suffix(".new")
         fresh.unlink(missing_ok=True)
-        sources = [str(path) for path in (archive, *dead) if path.exists()]
+        sources = [str(path) for path in (archive, *dead) if path.exists() and _has_content(path)]
         values = MmapedDict(str(fresh))
         for family in MultiProcessCollector.merge(sources, accumulate=False):
             for sample in family.samples:
@@ -85,6 +88,14 @@ class WorkerFiles:
             yield
         finally:
             os.close(descriptor)
+
+
+def _has_content(path: Path) -> bool:
+    """False for a file whose worker has only just made it, or was killed in that moment; the library can't read it."""
+    try:
+        return path.stat().st_size >= HEADER_BYTES
+    except FileNotFoundError:
+        return False
 
 
 def _pid(path: Path) -> int | None:

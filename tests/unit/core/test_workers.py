@@ -102,6 +102,19 @@ def test_workers_that_die_again_and_again_leave_a_bounded_number_of_files(tmp_pa
     assert sizes[-1] <= sizes[0]
 
 
+@pytest.mark.req("HTM-18")
+def test_a_file_without_content_hides_no_metric(tmp_path: Path) -> None:
+    """A worker that was killed, or is looked at, between making its file and giving it a size; the dead one's is removed."""
+    spawn(tmp_path, "dies").communicate()
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    for pid in (gone.pid, os.getpid()):
+        (tmp_path / f"counter_{pid}.db").touch()
+        (tmp_path / f"gauge_liveall_{pid}.db").touch()
+    assert scrape(tmp_path)[REQUESTS] == 10
+    assert not list(tmp_path.glob(f"*_{gone.pid}.db"))
+
+
 @pytest.mark.req("HTM-16")
 def test_a_group_of_metrics_can_be_switched_off(tmp_path: Path) -> None:
     """METRICS_DISABLED_GROUPS=http,system takes these names away and nothing else."""
