@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
+from elastic_transport import ObjectApiResponse
 from elasticsearch import ApiError, ConflictError, Elasticsearch, TransportError
 
 from app.clients.elasticsearch import BasicAuth, connect, explain
@@ -22,6 +23,11 @@ LEASE_SECONDS: Final = 300.0
 RENEW_SECONDS: Final = 60.0
 """A lease is renewed when this much of it has passed."""
 
+NEWBORN_SECONDS: Final = 10.0
+"""Longest wait for the shard of an index that was made just now; usually it takes a tenth of a second."""
+
+_NO_SHARD_YET: Final = 503
+_PAUSE_SECONDS: Final = 0.1
 _ID: Final = "state"
 _TIMEOUT_SECONDS: Final = 10
 
@@ -97,15 +103,24 @@ class CleanupLease:
 
     def _read(self) -> tuple[CleanupState, dict[str, int]]:
         """The state and what a write has to carry; no numbers when there is no state yet."""
-        try:
-            answer = self._client.options(ignore_status=404).get(index=INDEX, id=_ID)
-        except (ApiError, TransportError) as error:
-            raise self._sentence(error) from None
+        answer = self._get()
         if not answer.body.get("found"):
             return CleanupState(), {}
         source: dict[str, Any] = answer["_source"]
         known = {name: source[name] for name in CleanupState.__dataclass_fields__ if name in source}
         return CleanupState(**known), {"if_seq_no": answer["_seq_no"], "if_primary_term": answer["_primary_term"]}
+
+    def _get(self) -> ObjectApiResponse[Any]:
+        """The document, or what says that there is none. An index that another process has just made needs a moment until it answers."""
+        patience = time.monotonic() + NEWBORN_SECONDS
+        while True:
+            try:
+                return self._client.options(ignore_status=404).get(index=INDEX, id=_ID)
+            except (ApiError, TransportError) as error:
+                newborn = isinstance(error, ApiError) and error.meta.status == _NO_SHARD_YET
+                if not newborn or time.monotonic() > patience:
+                    raise self._sentence(error) from None
+            time.sleep(_PAUSE_SECONDS)
 
     def _put(self, state: CleanupState, version: dict[str, int]) -> dict[str, int]:
         try:

@@ -176,7 +176,7 @@ def test_of_two_runners_at_once_one_works(retention: Retention) -> None:
     outputs = [(process.communicate(timeout=120), process.returncode) for process in processes]
     deleted = [line for (out, _), _ in outputs for line in out.splitlines() if line in expected]
     assert sorted(deleted) == sorted(expected)
-    assert all(code == 0 or "A cleanup is under way" in error for (_, error), code in outputs)
+    assert all(code == 0 or "A cleanup is under way" in error for (_, error), code in outputs), outputs
     assert len(retention.archive.manifests()) == len(expected)
     retention.assert_nothing_is_lost(expected)
 
