@@ -37,12 +37,12 @@ def backup(stack: Stack, mode: Mode, to: str) -> int:
     noted = report_success(stack, mode, made.manifest)
     console.print()
     print_stores(console, made.manifest)
-    console.print(f"\nSaved and read back in {seconds(took[0])}: {made.path}", style="bold")
+    console.print(f"\nSaved and read back in {seconds(took[0])}: {made.path}", style="bold", soft_wrap=True)
     if not noted:
         console.print("The cleanup process could not note it (see above), so its alerts don't know of this backup.", style="yellow")
     if made.removed:
         console.print(f"Too old and removed: {', '.join(made.removed)}")
-    console.print(f"Bring it back, into an empty stack: nobet restore {made.path}")
+    console.print(f"Bring it back, into an empty stack: nobet restore {made.path}", soft_wrap=True)
     console.print("It opens with the key of this stack only. Keep that somewhere else, too: nobet backup key")
     return 0
 
@@ -66,7 +66,10 @@ def list_backups(stack: Stack, to: str, *, as_json: bool) -> int:
         for path in shelf.unfinished():
             console.print(f"{path.name}: under way, or interrupted; the next backup clears it away")
         count = "1 backup" if len(manifests) == 1 else f"{len(manifests)} backups"
-        console.print(f"{count} in {shelf.folder}. " + ("Prove one: nobet backup verify NAME" if manifests else "Make one: nobet backup"))
+        console.print(
+            f"{count} in {shelf.folder}. " + ("Prove one: nobet backup verify NAME" if manifests else "Make one: nobet backup"),
+            soft_wrap=True,
+        )
     for sentence in bad:
         sys.stderr.write(f"{sentence}\n")
     return 1 if bad else 0
@@ -96,7 +99,7 @@ def restore(stack: Stack, mode: Mode, name: str, to: str, key_file: str, *, forc
         manifest, aside = restore_backup(place_of(stack, mode), path, key, tell, force=force)
     console.print(f"\n{manifest.name} is back, and every count is the backup's. It took {seconds(took[0])}.", style="bold")
     if aside:
-        console.print(f"What was here before is in {aside}. Delete it when you don't need it any more.")
+        console.print(f"What was here before is in {aside}. Delete it when you don't need it any more.", soft_wrap=True)
     console.print("PostgreSQL and Elasticsearch run. Start the rest: make up")
     return 0
 

@@ -34,8 +34,8 @@ def test_copying_the_example_changes_nothing(open_at: OpenStack) -> None:
 
 
 def test_settings_of_the_stack_stay_with_the_stack(open_at: OpenStack) -> None:
-    """The processes get neither the stack's passwords nor its folders."""
-    given = _given(open_at, "voice", SMTP_PASSWORD="mail-password-123", STACK_CACHE_DIR="/elsewhere")
+    """The processes get neither the stack's folders nor passwords that they have no use for: the shipper mails nobody."""
+    given = _given(open_at, "shipper", SMTP_PASSWORD="mail-password-123", STACK_CACHE_DIR="/elsewhere")
     assert not {"SMTP_PASSWORD", "STACK_CACHE_DIR", "GRAFANA_ADMIN_PASSWORD"} & given.keys()
 
 
