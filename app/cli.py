@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.core.terminal import Colour
 from app.stack.dead_letters import app as dead_letters
 from app.stack.errors import StackError
 from app.stack.mode import Mode
 from app.stack.options import ModeOption
-from app.stack.screen import Colour
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -101,8 +101,8 @@ def demo(
 ) -> None:
     """Send lifelike traffic with failures in it. It ends by itself; Ctrl-C ends it in order."""
     if list_all:
+        from app.core.terminal import screen, show
         from app.stack.demo.report import listing
-        from app.stack.screen import screen, show
 
         show(screen(), lambda console: console.print(listing()))
         return

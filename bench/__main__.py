@@ -17,9 +17,9 @@ from typing import Any, Final
 from rich.console import Console
 
 from app.core.config import ConfigError
+from app.core.terminal import screen
 from app.stack.errors import StackError
 from app.stack.paths import CHECKOUT
-from app.stack.screen import screen
 from bench.formatter.measure import QUICK, TITLES
 from bench.formatter.measure import measure as measure_formatter
 from bench.report import page

@@ -18,8 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from app.core.archive_files import PART_SUFFIX, ArchiveError, ArchiveKey, read, sync_folder, write
+from app.core.archive_files import PART_SUFFIX, ArchiveError, ArchiveKey, read, write
 from app.core.index_store import Content, IndexInfo
+from app.core.spool_files import sync_directory
 
 FORMAT: Final = 1
 """Version of the manifest."""
@@ -118,7 +119,7 @@ class Archive:
         try:
             self.file_of(manifest).unlink(missing_ok=True)
             (self.folder / (manifest.name + _MANIFEST)).unlink(missing_ok=True)
-            sync_folder(self.folder)
+            sync_directory(self.folder)
         except OSError as error:
             raise ArchiveError(f"The archive {manifest.name} can't be removed ({error.strerror}). Let this user write to it.") from None
 
@@ -142,7 +143,7 @@ class Archive:
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(path)
-            sync_folder(self.folder)
+            sync_directory(self.folder)
         except OSError as error:
             part.unlink(missing_ok=True)
             raise ArchiveError(

@@ -1,6 +1,5 @@
 """An archive file: NDJSON in a sealed file (`app.core.sealed`). Written in one go, forced to disk, then given its name."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any, Final
 import pyrage
 
 from app.core.sealed import SealError, seal, unseal
+from app.core.spool_files import sync_directory
 
 LEVEL: Final = 6
 """zstd's own scale. Records of ours get about 12 times smaller."""
@@ -69,7 +69,7 @@ def write(path: Path, lines: Iterable[bytes], key: ArchiveKey) -> Digest:
         raise _unwritable(path, str(error)) from None
     try:
         part.replace(path)
-        sync_folder(path.parent)
+        sync_directory(path.parent)
     except OSError as error:
         with suppress(OSError):
             part.unlink(missing_ok=True)
@@ -90,15 +90,6 @@ def read(path: Path, key: ArchiveKey, take: Callable[[bytes], None] | None = Non
     if lines.rest:
         raise _unreadable(path, "its last line is cut off")
     return Digest(lines.count, sealed.size, sealed.sha256, sealed.file_size, sealed.file_sha256)
-
-
-def sync_folder(folder: Path) -> None:
-    """Force a folder's entries to disk, so that a rename survives a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unwritable(path: Path, why: str) -> ArchiveError:

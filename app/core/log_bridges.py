@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Final
 
@@ -20,6 +21,10 @@ STANDARD_ATTRIBUTES: Final = frozenset(_ATTRIBUTES) | {"message", "asctime", "ta
 """No field of a caller's: what a record has by itself, or is given by formatters and by uvicorn."""
 
 
+ACCESS: Final = "uvicorn.access"
+"""Its records are made from their arguments, by the handler."""
+
+
 class PipelineHandler(logging.Handler):
     """Takes the records of the standard library, uvicorn's and other libraries' included, into the pipeline."""
 
@@ -36,19 +41,22 @@ class PipelineHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one standard record."""
-        if record.name == "uvicorn.access":
+        if record.name == ACCESS:
             message, fields = _access(record)
-        else:
-            message = (
-                format_message(as_text(record.msg), record.args if isinstance(record.args, tuple) else (record.args,))
-                if record.args
-                else as_text(record.msg)
-            )
-            fields = _added(record)
-        if message[:1] == "{":
-            message, fields = merge_json(message, fields)
-        exc = resolve_exc_info(record.exc_info) if record.exc_info else None
-        PIPELINE.emit(record.levelno, record.name, message, fields, exc)
+            take(record.levelno, record.name, message, (), fields, record.exc_info)
+            return
+        args = record.args if isinstance(record.args, tuple) else (record.args,) if record.args else ()
+        take(record.levelno, record.name, record.msg, args, _added(record), record.exc_info)
+
+
+def take(level: int, name: str, msg: object, args: tuple[object, ...] | None, fields: Mapping[str, Any], exc_info: object) -> None:
+    """Into the pipeline, with what the standard library's methods are called with."""
+    message = as_text(msg)
+    if args:
+        message = format_message(message, args)
+    if message[:1] == "{":
+        message, fields = merge_json(message, fields)
+    PIPELINE.emit(level, name, message, fields, resolve_exc_info(exc_info) if exc_info else None)
 
 
 def _added(record: logging.LogRecord) -> dict[str, Any]:

@@ -14,12 +14,7 @@ import traceback
 from collections.abc import Mapping
 from typing import Any, Final
 
-from app.core.log_bridges import STANDARD_ATTRIBUTES, PipelineHandler
-from app.core.pipeline import PIPELINE, as_text, format_message, merge_json
-from app.core.record_errors import resolve_exc_info
-
-_ACCESS: Final = "uvicorn.access"
-"""Its records are made from their arguments, by the handler."""
+from app.core.log_bridges import ACCESS, STANDARD_ATTRIBUTES, PipelineHandler, take
 
 _CALL_HANDLERS: Final = logging.Logger.callHandlers
 _HANDLE: Final = logging.Logger.handle
@@ -49,13 +44,7 @@ class PipelineLogger(logging.Logger):
         if stack_info or not _goes_straight(self, level) or (extra and not STANDARD_ATTRIBUTES.isdisjoint(extra)):
             super()._log(level, msg, args, exc_info, extra, stack_info, stacklevel)
             return
-        message = msg if type(msg) is str else as_text(msg)
-        if args:
-            message = format_message(message, args)
-        fields: Mapping[str, Any] = extra or {}
-        if message[:1] == "{":
-            message, fields = merge_json(message, fields)
-        PIPELINE.emit(level, self.name, message, fields, resolve_exc_info(exc_info) if exc_info else None)
+        take(level, self.name, msg, args, extra or {}, exc_info)
 
     def findCaller(self, stack_info: bool = False, stacklevel: int = 1) -> tuple[str, int, str, str | None]:  # noqa: N802 (its name)
         """Who logged: the first frame outside of logging, structlog and this class, or further out by `stacklevel`."""
@@ -82,7 +71,7 @@ def _is_on_the_way(module: str) -> bool:
 
 def _goes_straight(logger: logging.Logger, level: int) -> bool:
     """Whether our handler on the root is all that would see a record of this logger's."""
-    if logger.filters or logger.name == _ACCESS or logging.getLogRecordFactory() is not logging.LogRecord or _is_patched():
+    if logger.filters or logger.name == ACCESS or logging.getLogRecordFactory() is not logging.LogRecord or _is_patched():
         return False
     step = logger
     while step.parent is not None:

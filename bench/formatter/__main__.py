@@ -3,45 +3,28 @@
 python -m bench.formatter kit kit_stdlib --rounds 6    # only these two
 """
 
-import argparse
-import random
 import sys
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from app.stack.screen import screen
+from bench.command import carry_out, options_of, parse
 from bench.formatter.measure import TITLES, measure
-from bench.results import save
-from bench.stopping import stop_in_order
 
 
 def main() -> int:
     """0 when something was measured, 1 when not."""
-    parser = argparse.ArgumentParser(prog="python -m bench.formatter", description="CPU time of one log call, to bytes in a file.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(TITLES)} (default: all)")
-    parser.add_argument("--rounds", type=int, default=9, help="rounds (default: %(default)s)")
+    parser = options_of("formatter", "CPU time of one log call, to bytes in a file.", TITLES, rounds=9)
     parser.add_argument("--calls", type=int, default=20_000, help="calls in a turn (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="seed of the order (default: drawn)")  # noqa: S311
-    parser.add_argument("--save", action="store_true", help="keep the figures in bench/results/formatter.json")
-    options = parser.parse_args()
-    if unknown := set(options.names) - TITLES.keys():
-        parser.error(f"no such logger: {', '.join(sorted(unknown))}")
-    stop_in_order()
-    say = screen()
-    say.print(f"Log call: {options.rounds} rounds, {options.calls} calls a turn, seed {options.seed}")
-    try:
-        found = measure(options.names or list(TITLES), rounds=options.rounds, calls=options.calls, seed=options.seed, say=say)
-    except RuntimeError as error:
-        say.print(str(error))
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    show(found, say)
-    if options.save:
-        say.print(f"All figures: {save('formatter', found)}")
-    return 0
+    options = parse(parser, "logger", TITLES)
+    return carry_out(
+        "formatter",
+        f"Log call: {options.rounds} rounds, {options.calls} calls a turn, seed {options.seed}",
+        lambda say: measure(options.names, rounds=options.rounds, calls=options.calls, seed=options.seed, say=say),
+        save_it=options.save,
+        show=show,
+    )
 
 
 def show(found: dict[str, Any], say: Console) -> None:

@@ -3,47 +3,30 @@
 python -m bench.request_path kit structlog --rounds 6    # only these two, and bare FastAPI
 """
 
-import argparse
-import random
 import sys
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from app.stack.screen import screen
+from bench.command import carry_out, options_of, parse
 from bench.request_path.measure import measure
 from bench.request_path.variants import VARIANTS
-from bench.results import save
-from bench.stopping import stop_in_order
 
 
 def main() -> int:
     """0 when something was measured, 1 when not."""
-    parser = argparse.ArgumentParser(prog="python -m bench.request_path", description="CPU time of a request, beside bare FastAPI.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(variant.name for variant in VARIANTS)} (default: all)")
-    parser.add_argument("--rounds", type=int, default=12, help="rounds (default: %(default)s)")
+    names = [variant.name for variant in VARIANTS]
+    parser = options_of("request_path", "CPU time of a request, beside bare FastAPI.", names, rounds=12)
     parser.add_argument("--requests", type=int, default=2000, help="requests to each endpoint in a turn (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="seed of the order (default: drawn)")  # noqa: S311
-    parser.add_argument("--save", action="store_true", help="keep the figures in bench/results/request_path.json")
-    options = parser.parse_args()
-    stop_in_order()
-    say = screen()
-    names = options.names or [variant.name for variant in VARIANTS]
-    if unknown := set(names) - {variant.name for variant in VARIANTS}:
-        parser.error(f"no such variant: {', '.join(sorted(unknown))}")
-    say.print(f"Request path: {options.rounds} rounds, {options.requests} requests a turn, seed {options.seed}")
-    try:
-        found = measure(names, rounds=options.rounds, requests=options.requests, seed=options.seed, say=say)
-    except RuntimeError as error:
-        say.print(str(error))
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    show(found, say)
-    if options.save:
-        say.print(f"All figures: {save('request_path', found)}")
-    return 0
+    options = parse(parser, "variant", names)
+    return carry_out(
+        "request_path",
+        f"Request path: {options.rounds} rounds, {options.requests} requests a turn, seed {options.seed}",
+        lambda say: measure(options.names, rounds=options.rounds, requests=options.requests, seed=options.seed, say=say),
+        save_it=options.save,
+        show=show,
+    )
 
 
 def show(found: dict[str, Any], say: Console) -> None:

@@ -12,8 +12,8 @@ from typing import Any, Final
 from rich.console import Console
 
 from app.core.config import ConfigError
+from app.core.terminal import screen
 from app.stack.errors import StackError
-from app.stack.screen import screen
 from bench.machine import facts
 from bench.request_path.server import DidNotStartError
 from bench.results import load, save

@@ -23,7 +23,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from app.stack.screen import screen, show
+from app.core.terminal import screen, show
 from tests.faults.oracle import Judgement
 from tests.faults.run import Run
 from tests.faults.schedule import plan_of

@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from app.core.terminal import screen
 from app.stack.backup.place import Place
 from app.stack.backup.report import report_failure, report_success
 from app.stack.backup.restore import restore_backup, verify_backup
@@ -16,7 +17,6 @@ from app.stack.backup.view import human, print_list, print_stores, rows_of, seco
 from app.stack.errors import StackError
 from app.stack.mode import Mode, effective
 from app.stack.paths import CHECKOUT
-from app.stack.screen import screen
 from app.stack.stack import Stack
 
 

@@ -13,16 +13,12 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from app.core.config import load_settings
 from app.stack.backup import place
-from app.stack.backup.settings_file import merged
+from app.stack.backup.stack_place import StackPlace
 from app.stack.backup.streams import Command, Take, input_of, output_of
 from app.stack.compose import compose, compose_status, is_healthy, prepare_files
-from app.stack.env_file import read_env_file
 from app.stack.errors import StackError
-from app.stack.files import write_private
 from app.stack.paths import CHECKOUT
-from app.stack.stack import Stack
 
 _INSIDE: Final = "/volume"
 
@@ -48,23 +44,10 @@ _SIGNED_IN: Final = 'PGPASSWORD="$(cat /run/secrets/postgres_password)" exec "$0
 """The password is read inside of the container; no process list of the host shows it."""
 
 
-class ContainerPlace:
+class ContainerPlace(StackPlace):
     """A `Place` over Docker Compose."""
 
     mode: Final = "compose"
-
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-
-    @property
-    def elasticsearch(self) -> tuple[str, tuple[str, str]]:
-        """See the protocol."""
-        return self._stack.url("elasticsearch"), ("nobet_admin", self._stack.secret("ELASTICSEARCH_ADMIN_PASSWORD"))
-
-    @property
-    def prometheus(self) -> str:
-        """See the protocol."""
-        return self._stack.url("prometheus")
 
     def has(self, store: str) -> bool:
         """See the protocol. A service whose profile is off has no container."""
@@ -112,10 +95,6 @@ class ContainerPlace:
         """See the protocol."""
         return output_of(self._inside(store, "read", name), f"Reading {name} of {store}")
 
-    def settings_text(self) -> str:
-        """See the protocol."""
-        return self._stack.paths.env_file.read_text(encoding="utf-8")
-
     def occupied(self) -> list[str]:
         """See the protocol. Also makes the containers, and with them the volumes, without starting any."""
         return list(self._filled)
@@ -131,10 +110,7 @@ class ContainerPlace:
 
     def put_settings(self, text: str) -> None:
         """See the protocol."""
-        paths = self._stack.paths
-        write_private(paths.env_file, merged(text, self.settings_text()))
-        explicit = {**read_env_file(paths.env_file), **os.environ}
-        self._stack = Stack(settings=load_settings(_env_file=paths.env_file), paths=paths, explicit=explicit)
+        super().put_settings(text)
         prepare_files(self._stack)
 
     def start_stores(self) -> None:

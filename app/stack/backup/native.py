@@ -1,7 +1,6 @@
 """The stack as processes of this machine: its folders are at hand."""
 
 import datetime as dt
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -11,20 +10,17 @@ from typing import Final
 from rich.console import Console
 from sqlalchemy.engine import make_url
 
-from app.core.config import load_settings
 from app.core.sealed import BLOCK
 from app.stack.backup import place
 from app.stack.backup.postgres_client import postgres_client
-from app.stack.backup.settings_file import merged
+from app.stack.backup.stack_place import StackPlace
 from app.stack.backup.streams import Command, Take, count_tree, tar_of, untar_into
 from app.stack.components import COMPONENTS
 from app.stack.down import down
-from app.stack.env_file import read_env_file
 from app.stack.environment import environment
 from app.stack.errors import StackError
 from app.stack.files import write_private
 from app.stack.probes import ask
-from app.stack.stack import Stack
 from app.stack.up import up
 
 _STORES: Final = {
@@ -39,23 +35,10 @@ _STORES: Final = {
 """Folders under `data` → what people call them. A stack without any of them is empty."""
 
 
-class NativePlace:
+class NativePlace(StackPlace):
     """A `Place` over folders and ports."""
 
     mode: Final = "native"
-
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-
-    @property
-    def elasticsearch(self) -> tuple[str, tuple[str, str]]:
-        """See the protocol."""
-        return self._stack.url("elasticsearch"), ("nobet_admin", self._stack.secret("ELASTICSEARCH_ADMIN_PASSWORD"))
-
-    @property
-    def prometheus(self) -> str:
-        """See the protocol."""
-        return self._stack.url("prometheus")
 
     def has(self, store: str) -> bool:
         """See the protocol."""
@@ -119,10 +102,6 @@ class NativePlace:
         except OSError as error:
             raise StackError(f"{path} can't be read ({error.strerror}). Run again.") from None
 
-    def settings_text(self) -> str:
-        """See the protocol."""
-        return self._stack.paths.env_file.read_text(encoding="utf-8")
-
     def occupied(self) -> list[str]:
         """See the protocol."""
         if self._marker.exists():
@@ -151,13 +130,6 @@ class NativePlace:
         paths.create()
         write_private(self._marker, "A restore began and has not ended. Run it again.\n")
         return str(aside)
-
-    def put_settings(self, text: str) -> None:
-        """See the protocol."""
-        paths = self._stack.paths
-        write_private(paths.env_file, merged(text, self.settings_text() if paths.env_file.exists() else ""))
-        explicit = {**read_env_file(paths.env_file), **os.environ}
-        self._stack = Stack(settings=load_settings(_env_file=paths.env_file), paths=paths, explicit=explicit)
 
     def start_stores(self) -> None:
         """See the protocol."""

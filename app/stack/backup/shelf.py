@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from app.core.archive_files import PART_SUFFIX, sync_folder
+from app.core.archive_files import PART_SUFFIX
+from app.core.spool_files import sync_directory
 from app.stack.backup.model import Manifest, dump_manifest, load_manifest
 from app.stack.backup.sealed import Key
 from app.stack.errors import StackError
@@ -61,10 +62,10 @@ class Shelf:
             file.flush()
             os.fsync(file.fileno())
         for folder in (*filter(Path.is_dir, part.iterdir()), part):
-            sync_folder(folder)
+            sync_directory(folder)
         final = part.with_name(part.name.removesuffix(PART_SUFFIX))
         part.rename(final)
-        sync_folder(self.folder)
+        sync_directory(self.folder)
         return final
 
     def unfinished(self) -> list[Path]:

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.table import Table
 
+from app.core.terminal import show
 from app.stack.backup.model import Manifest
 from app.stack.backup.save import VERIFY, Tell
 from app.stack.backup.steps import titles
 from app.stack.progress import progress
-from app.stack.screen import show
 
 ENDS = ("saved", "restored", "intact", "failed")
 """States after which nothing more is said of a store."""

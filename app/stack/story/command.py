@@ -16,8 +16,8 @@ from rich.text import Text
 from app.clients.log_search import LARGEST_PAGE, MOST_RECORDS, LogSearch, SearchError
 from app.core.config import ConfigError, Settings, load_settings
 from app.core.console import inert
+from app.core.terminal import Colour, screen, show
 from app.stack.errors import StackError
-from app.stack.screen import Colour, screen, show
 from app.stack.story.document import as_document, to_json
 from app.stack.story.find import AROUND_MINUTES, Report, as_plain, find, span_of
 from app.stack.story.gather import UnclearIdError, tell
