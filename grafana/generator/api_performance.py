@@ -1,6 +1,5 @@
 """The dashboard API performance: rate, errors and duration of the HTTP services, and what they depend on."""
 
-from itertools import count
 from typing import Final
 
 from grafana_foundation_sdk.builders import dashboard as d
@@ -8,6 +7,7 @@ from grafana_foundation_sdk.builders import dashboard as d
 from grafana.generator import shared as s
 from grafana.generator.api_panels import at_a_glance, inside, traffic
 from grafana.generator.api_timing import duration, endpoints
+from grafana.generator.layout import fill
 from grafana.generator.links import runbook_url
 
 UID: Final = "nobet-api-performance"
@@ -21,16 +21,11 @@ def api_performance() -> d.Dashboard:
         "Are users getting answers, right ones, in time? Rate, errors and duration of the HTTP services.",
         runbook_url(),
     )
-    numbers = count(1)
-    for panel in at_a_glance():
-        board.with_panel(panel.id(next(numbers)))
-    for title, panels in (
+    return fill(
+        board,
+        at_a_glance(),
         ("Traffic and errors", traffic()),
         ("Duration", duration()),
         ("Endpoints", endpoints()),
         ("Inside", inside()),
-    ):
-        board.with_row(d.Row(title).id(next(numbers)))
-        for panel in panels:
-            board.with_panel(panel.id(next(numbers)))
-    return board
+    )

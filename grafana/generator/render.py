@@ -8,7 +8,9 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from grafana.generator.api_performance import api_performance
 
-_DASHBOARDS: Final = {"api-performance": api_performance}
+_DASHBOARDS: Final = {
+    "api-performance": api_performance,
+}
 """File name → the function that makes the dashboard."""
 
 

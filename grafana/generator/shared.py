@@ -7,10 +7,11 @@ who see no red and green: blue is well, orange is near the limit, red is beyond.
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote
 
-from grafana_foundation_sdk.builders import common, heatmap, logs, prometheus, stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.builders import bargauge, common, heatmap, logs, prometheus, stat, statetimeline, table, text, timeseries
 from grafana_foundation_sdk.builders import dashboard as d
 from grafana_foundation_sdk.models import common as cm
 from grafana_foundation_sdk.models import dashboard as dm
@@ -24,16 +25,28 @@ NEAR: Final = "orange"
 BEYOND: Final = "red"
 
 SELECT: Final = 'env=~"$env", service=~"$service"'
-"""The label matchers of every query."""
+"""The label matchers of every query on a dashboard that has the variable `service`."""
 
-Panel = timeseries.Panel | stat.Panel | table.Panel | logs.Panel | heatmap.Panel | statetimeline.Panel
+ALL_SERVICES: Final = 'env=~"$env"'
+"""The label matchers of every query on a dashboard about one thing, which a choice of services would not mean anything to."""
+
+Panel = (
+    timeseries.Panel | stat.Panel | table.Panel | logs.Panel | heatmap.Panel | statetimeline.Panel | bargauge.Panel | text.Panel | d.Panel
+)
+
+Variable = d.QueryVariable | d.TextBoxVariable | d.CustomVariable
 
 _VARIABLE: Final = re.compile(r"(\$\{[^}]+\})")
 
 
-def dashboard(uid: str, title: str, question: str, runbook_url: str) -> d.Dashboard:
-    """An empty dashboard with the shared variables, annotations and links. `question` is what it answers."""
-    return (
+def dashboard(
+    uid: str, title: str, question: str, runbook_url: str, *, variables: Sequence[Variable] | None = None, select: str = SELECT
+) -> d.Dashboard:
+    """An empty dashboard with the shared variables, annotations and links. `question` is what it answers.
+
+    `variables` follow data source and environment in place of `service`. The annotations are those of `select`.
+    """
+    board = (
         d.Dashboard(title)
         .uid(uid)
         .description(question)
@@ -44,14 +57,13 @@ def dashboard(uid: str, title: str, question: str, runbook_url: str) -> d.Dashbo
         .time("now-1h", "now")
         .tooltip(dm.DashboardCursorSync.CROSSHAIR)
         .with_variable(d.DatasourceVariable("datasource").label("Data source").type("prometheus"))
-        .with_variable(_label_variable("env", "Environment", "label_values(app_info, env)"))
-        .with_variable(_label_variable("service", "Service", 'label_values(http_requests_in_progress{env=~"$env"}, service)', several=True))
-        .annotation(_Annotation("Alerts", BEYOND, 'ALERTS{alertstate="firing", alertname!="Watchdog", ' + SELECT + "}", "{{alertname}}"))
+        .with_variable(label_variable("env", "Environment", "label_values(app_info, env)"))
+        .annotation(_Annotation("Alerts", BEYOND, 'ALERTS{alertstate="firing", alertname!="Watchdog", ' + select + "}", "{{alertname}}"))
         .annotation(
             _Annotation(
                 "New versions",
                 WELL,
-                f"count by (service, version) (app_info{{{SELECT}}}) unless count by (service, version) (app_info{{{SELECT}}} offset 1m)",
+                f"count by (service, version) (app_info{{{select}}}) unless count by (service, version) (app_info{{{select}}} offset 1m)",
                 "{{service}} {{version}}",
             )
         )
@@ -65,6 +77,14 @@ def dashboard(uid: str, title: str, question: str, runbook_url: str) -> d.Dashbo
         )
         .link(d.DashboardLink("Runbook").type(dm.DashboardLinkType.LINK).url(runbook_url).icon("doc").target_blank(True))
     )
+    for variable in [service_variable()] if variables is None else variables:
+        board.with_variable(variable)
+    return board
+
+
+def service_variable() -> d.QueryVariable:
+    """The services that answer requests."""
+    return label_variable("service", "Service", 'label_values(http_requests_in_progress{env=~"$env"}, service)', several=True)
 
 
 def query(expr: str, legend: str = "", ref: str = "A", *, exemplars: bool = False) -> prometheus.Dataquery:
@@ -170,7 +190,8 @@ def _steps(steps: list[tuple[float | None, str]]) -> d.ThresholdsConfig:
     return d.ThresholdsConfig().mode(dm.ThresholdsMode.ABSOLUTE).steps(thresholds)
 
 
-def _label_variable(name: str, label: str, values: str, *, several: bool = False) -> d.QueryVariable:
+def label_variable(name: str, label: str, values: str, *, several: bool = False) -> d.QueryVariable:
+    """A variable with the values of a label: `label_values(metric{…}, label)`. With `several` it has All, and starts there."""
     variable = (
         d.QueryVariable(name)
         .label(label)
