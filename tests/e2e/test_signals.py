@@ -130,6 +130,7 @@ def test_the_story_of_an_unknown_id_says_so(world: RunningStack) -> None:
 def test_a_crash_is_one_record_one_event_and_one_count(app: httpx.Client, stores: Stores, error_events: SentrySink) -> None:
     """/crash end to end: a 500 with the id, one terminal record in Elasticsearch, one error event, one count in Prometheus."""
     counted = 'sum(http_requests_errors_total{endpoint="/debug"})'
+    stores.caught_up()
     before = stores.value(counted)
     answer = app.get("/debug", headers={"X-Event-ID": "crash1"})
     assert (answer.status_code, answer.json()["request_id"]) == (500, "crash1")

@@ -1,13 +1,16 @@
 """Reads what arrived in the stores of a running stack."""
 
+import time
 from typing import Any, Final
 
 import httpx
 
 from app.stack.choose import is_available
 from tests.support.stack import RunningStack
+from tests.support.waiting import wait_until
 
 PAGE: Final = 5000
+SCRAPE_SECONDS: Final = 60
 
 
 class Stores:
@@ -50,6 +53,16 @@ class Stores:
         """The value of a Prometheus query with a single result; NaN when it has none."""
         found = self.query(expression)
         return float(found[0]["value"][1]) if found else float("nan")
+
+    def caught_up(self) -> None:
+        """Wait until Prometheus has scraped both services after this moment, so that a count taken now misses nothing of before."""
+        since = time.time()
+
+        def scraped() -> bool:
+            found = self.query('min by (job) (timestamp(up{job=~"app|voice"} == 1))')
+            return len(found) == 2 and all(float(row["value"][1]) > since for row in found)
+
+        wait_until("a scrape of both services", scraped, SCRAPE_SECONDS)
 
     def targets(self) -> dict[str, list[str]]:
         """The health of each scrape target, by job."""

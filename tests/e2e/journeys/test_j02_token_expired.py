@@ -28,6 +28,7 @@ def test_an_expired_token_is_found_by_its_id_on_both_sides(
     ident = f"tok12345-{uuid.uuid4().hex[:8]}"
     user = new_user(app, "j02")
     wait_until("quiet before the journey", lambda: not stores.query(ALERTS), 120)
+    stores.caught_up()
     before, refused = count(stores, EXPIRED), count(stores, refusals("/api/profile"))
     token = expired_token(world, user.user_id)
     device = phone(token=token)

@@ -26,6 +26,7 @@ def test_a_renewal_with_an_expired_token_ends_in_a_new_login(
     """As J-02 for the renewal; then the login stands under the same id, later, and the renewal succeeds."""
     ident = f"zyx456-{uuid.uuid4().hex[:8]}"
     user = new_user(app, "j03")
+    stores.caught_up()
     before, refused = count(stores, EXPIRED), count(stores, refusals("/api/auth/password"))
     token = expired_token(world, user.user_id)
     device = phone(token=token)

@@ -28,7 +28,7 @@ def test_an_expiry_in_a_chat_is_one_story_under_one_id(
     ident = f"j04-{uuid.uuid4().hex[:12]}"
     user = new_user(app, "j04")
     url = socket_url(str(app.base_url))
-    wait_until("a count to compare with", lambda: stores.value('up{job="app"}') == 1, ARRIVAL_SECONDS)
+    stores.caught_up()
     before, sockets = count(stores, EXPIRED), stores.value('sum(websocket_active_connections{service="app"})')
     token = short_token(world, user.user_id, 12)
 

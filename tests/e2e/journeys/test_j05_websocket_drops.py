@@ -29,6 +29,7 @@ def test_a_drop_and_a_return_are_one_story_under_one_id(world: RunningStack, sto
     ident, peer_ident = f"j05-{tail}", f"j05-peer-{tail}"
     user, peer = new_user(app, "j05"), new_user(app, "j05-peer")
     wait_until("a gauge to compare with", lambda: stores.query(OPEN_SOCKETS), ARRIVAL_SECONDS)
+    stores.caught_up()
     sockets = stores.value(OPEN_SOCKETS)
     errors = stores.value(ERRORS)
     direct = socket_url(str(app.base_url))

@@ -31,6 +31,7 @@ def test_failing_reservations_are_named_counted_and_explained(world: RunningStac
     caller.begin()
     failed = 'sum(tasks_executed_total{task="reservation",status="failure"})'
     wait_until("the counters of tasks", lambda: stores.query(failed), ARRIVAL_SECONDS)
+    stores.caught_up()
     before = stores.value(failed)
     mails = len(stores.mails(ALERT))
     assert caller.want("reservation", people="2").status_code == 200

@@ -52,6 +52,7 @@ def test_a_call_is_one_waterfall_and_one_story_in_the_logs_of_both_services(app:
     """One trace with the spans of both services, records of both by trace_id and by call_sid, calls counted, the mean renewed."""
     user = new_user(app, "j12")
     wait_until("the counters of calls", lambda: stores.query('calls_total{service="app"}'), ARRIVAL_SECONDS)
+    stores.caught_up()
     before, mean = _values(stores), _mean(stores)
     trace_id = secrets.token_hex(16)
     caller = Caller(app, user.headers, f"CA-j12-{secrets.token_hex(8)}", f"00-{trace_id}-{secrets.token_hex(8)}-01")

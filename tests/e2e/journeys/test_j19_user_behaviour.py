@@ -106,6 +106,7 @@ def ayse(world: RunningStack, app: httpx.Client) -> Iterator[SignedInUser]:
 
 def test_what_a_user_does_is_counted_and_names_nobody(world: RunningStack, stores: Stores, app: httpx.Client, ayse: SignedInUser) -> None:
     """Counts per type in both stores and in Prometheus; no text, name or id of hers in either store."""
+    stores.caught_up()
     before = {name: stores.value(f'sum(tracked_events_total{{job="app", event_type="{name}"}})') for name in TYPES}
     panel = _per_type_and_day(world)
     ref = _ref(world, ayse.user_id)

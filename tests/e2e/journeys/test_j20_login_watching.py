@@ -37,6 +37,7 @@ def test_bad_logins_are_found_counted_and_alarm(stores: Stores, app: httpx.Clien
     """Each login is one record with outcome, user, truncated address and user agent; a burst of bad ones raises the alert."""
     mark = f"j20-{uuid.uuid4().hex[:8]}"
     name, user_id = registered(app, "j20")
+    stores.caught_up()
     before = {outcome: _total(stores, outcome) for outcome in ("success", "failure", "limited")}
     assert sign_in(app, name, **{"X-Event-ID": f"{mark}-good", "User-Agent": "Phone/1.0"}).status_code == 200
     for number in range(GUESSES):

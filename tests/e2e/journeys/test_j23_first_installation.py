@@ -66,6 +66,7 @@ def test_the_readmes_first_request_is_seen_everywhere(world: RunningStack, store
     assert found is not None
     ident, path = fresh(found[1]), found[2]
     counted = f'sum(http_requests_total{{job="app",endpoint="{path}"}})'
+    stores.caught_up()
     before = stores.value(counted)
     assert httpx.get(f"{world.url('app')}{path}", headers={"X-Event-ID": ident}).status_code == 200
     chain(stores, ident)

@@ -37,6 +37,7 @@ def test_a_picture_that_fails_is_the_clients_report_and_no_alert(
     assert mobile.shown == []
 
     errors = 'sum(http_requests_errors_total{job="app",endpoint=~".*(picture|banner|images).*"}) or vector(0)'
+    stores.caught_up()
     before, reported = stores.value(errors), len(error_events.events)
     away, gone = fresh("j25-away"), fresh("j25-gone")
     assert not mobile.show_image(f"http://127.0.0.1:{free_port()}/users/{user.user_id}/banner", event_id=away)
