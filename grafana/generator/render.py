@@ -7,9 +7,11 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from grafana.generator.api_performance import api_performance
+from grafana.generator.system import system
 
 _DASHBOARDS: Final = {
     "api-performance": api_performance,
+    "system": system,
 }
 """File name → the function that makes the dashboard."""
 

@@ -20,6 +20,8 @@ PROVISIONING = CHECKOUT / "grafana" / "provisioning"
 SOURCES: dict[str, dict[str, Any]] = {source["uid"]: source for source in load(PROVISIONING / "datasources" / "nobet.yml")["datasources"]}
 BOARDS: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in DASHBOARDS.glob("*.json")}
 PANELS = [(f"{name}: {panel['title']}", panel) for name, board in BOARDS.items() for panel in board["panels"] if panel["type"] != "row"]
+GAUGES = {"pg_locks_count", "pg_stat_activity_count", "elasticsearch_thread_pool_active_count", "elasticsearch_thread_pool_queue_count"}
+"""Metrics of exporters that are called like counters and are none."""
 EACH_BOARD = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
 EACH_PANEL = pytest.mark.parametrize("panel", [panel for _, panel in PANELS], ids=[name for name, _ in PANELS])
 
@@ -44,7 +46,7 @@ def test_a_dashboard_states_its_question_and_stays_small(board: dict[str, Any]) 
 
 @EACH_BOARD
 def test_a_dashboard_can_be_pointed_elsewhere_and_shows_alerts(board: dict[str, Any]) -> None:
-    """Data source and environment are variables, read again with the time range; alerts and new versions are marked; the runbook is linked."""
+    """Data source and environment are variables, read anew with the time range; alerts and versions are marked; the runbook is linked."""
     variables = {variable["name"]: variable for variable in board["templating"]["list"]}
     assert list(variables)[:2] == ["datasource", "env"]
     assert all(variable["refresh"] == 2 for variable in variables.values() if variable["type"] == "query")  # 2: when the time range changes
@@ -80,7 +82,8 @@ def test_a_panel_reads_from_the_chosen_sources_with_the_right_windows(panel: dic
             assert 'env=~"$env"' in selector
             assert not has_service or 'service=~"$service"' in selector
         for counter in re.findall(r"[a-z_]+_(?:total|bucket|count|sum)\{", expr):
-            assert re.search(rf"(rate|increase)\({re.escape(counter)}", expr), counter
+            if counter.rstrip("{") not in GAUGES:
+                assert re.search(rf"(rate|increase|count)\({re.escape(counter)}", expr), counter
 
 
 @pytest.mark.req("HTM-07", "HTM-08", "HTM-09", "HTM-10", "HTM-17", "SLO-02", "SLO-03", "SLO-04", "SLO-05")
@@ -88,7 +91,7 @@ def test_all_queries_are_promql(promtool: Path, tmp_path: Path) -> None:
     """Promtool parses every query of every dashboard, with its variables filled in."""
     rules = []
     for number, (where, expr) in enumerate(dashboard_queries()):
-        filled = expr.replace("$__rate_interval", "1m").replace("$__range", "1h").replace("$env", "development").replace("$service", "app")
+        filled = re.sub(r"\$[a-z]+", "x", expr.replace("$__rate_interval", "1m").replace("$__range", "1h"))
         rules.append({"record": f"dashboard:query:{number}", "expr": filled, "labels": {"panel": where}})
     path = tmp_path / "queries.yml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "dashboards", "rules": rules}]}), encoding="utf-8")
