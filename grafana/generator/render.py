@@ -7,11 +7,19 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from grafana.generator.api_performance import api_performance
+from grafana.generator.error_rate import error_rate
+from grafana.generator.log_pipeline import log_pipeline
+from grafana.generator.performance_analysis import performance_analysis
 from grafana.generator.system import system
+from grafana.generator.workflow_analysis import workflow_analysis
 
 _DASHBOARDS: Final = {
     "api-performance": api_performance,
+    "error-rate": error_rate,
+    "log-pipeline": log_pipeline,
+    "performance-analysis": performance_analysis,
     "system": system,
+    "workflow-analysis": workflow_analysis,
 }
 """File name → the function that makes the dashboard."""
 

@@ -149,19 +149,19 @@ def number(
 def limits(near: float, beyond: float) -> d.ThresholdsConfig:
     """Well below `near`, beyond the limit at `beyond`. With `beyond` the smaller one, low values are the bad ones."""
     if beyond > near:
-        return _steps([(None, WELL), (near, NEAR), (beyond, BEYOND)])
-    return _steps([(None, BEYOND), (beyond, NEAR), (near, WELL)])
+        return steps([(None, WELL), (near, NEAR), (beyond, BEYOND)])
+    return steps([(None, BEYOND), (beyond, NEAR), (near, WELL)])
 
 
 def no_limits() -> d.ThresholdsConfig:
     """For numbers that are neither good nor bad."""
-    return _steps([(None, WELL)])
+    return steps([(None, WELL)])
 
 
 def lines(panel: timeseries.Panel, *at: tuple[float, str]) -> timeseries.Panel:
     """Draw limits as dashed lines: (value, colour)."""
     style = common.GraphThresholdsStyleConfig().mode(cm.GraphThresholdsStyleMode.DASHED)
-    return panel.thresholds(_steps([(None, "transparent"), *at])).thresholds_style(style)
+    return panel.thresholds(steps([(None, "transparent"), *at])).thresholds_style(style)
 
 
 def stacked(panel: timeseries.Panel) -> timeseries.Panel:
@@ -185,8 +185,9 @@ def logs_link(title: str, lucene: str) -> d.DashboardLink:
     return d.DashboardLink(title).url(f"/explore?schemaVersion=1&orgId=1&panes={encoded}").type(dm.DashboardLinkType.LINK)
 
 
-def _steps(steps: list[tuple[float | None, str]]) -> d.ThresholdsConfig:
-    thresholds = [dm.Threshold(value=value, color=colour) for value, colour in steps]
+def steps(colours_from: Sequence[tuple[float | None, str]]) -> d.ThresholdsConfig:
+    """Thresholds: from which value on which colour; the first from None."""
+    thresholds = [dm.Threshold(value=value, color=colour) for value, colour in colours_from]
     return d.ThresholdsConfig().mode(dm.ThresholdsMode.ABSOLUTE).steps(thresholds)
 
 

@@ -77,13 +77,14 @@ def test_a_panel_reads_from_the_chosen_sources_with_the_right_windows(panel: dic
             continue
         assert target["datasource"]["uid"] == "${datasource}"
         expr = target["expr"]
-        assert set(re.findall(r"\[([^\]]+)\]", expr)) <= {"$__rate_interval", "$__range"}
+        windows = set(re.findall(r"\[([^\]]+)\]", expr))
+        assert windows <= {"$__rate_interval", "$__range"} or "last_over_time" in expr  # whether there was one at all may look back further
         for selector in re.findall(r"\{([^}]*)\}", expr.replace("${1}", "")):
             assert 'env=~"$env"' in selector
             assert not has_service or 'service=~"$service"' in selector
         for counter in re.findall(r"[a-z_]+_(?:total|bucket|count|sum)\{", expr):
             if counter.rstrip("{") not in GAUGES:
-                assert re.search(rf"(rate|increase|count)\({re.escape(counter)}", expr), counter
+                assert re.search(rf"(rate|increase|count|count by \([a-z_, ]+\) |last_over_time)\({re.escape(counter)}", expr), counter
 
 
 @pytest.mark.req("HTM-07", "HTM-08", "HTM-09", "HTM-10", "HTM-17", "SLO-02", "SLO-03", "SLO-04", "SLO-05")
