@@ -118,9 +118,3 @@ def numbers_of(
             },
         )
     )
-
-
-def to_dashboard(uid: str, title: str, query: str = "") -> d.DashboardLink:
-    """A data link to another dashboard with the same environment and time range; `query` adds variables of it."""
-    more = f"&{query}" if query else ""
-    return d.DashboardLink(title).url(f"/d/{uid}?var-env=$env&from=${{__from}}&to=${{__to}}{more}").type(dm.DashboardLinkType.LINK)

@@ -41,7 +41,7 @@ def _at_a_glance() -> list[s.Panel]:
     left = f"node_filesystem_avail_bytes{{{_FILES}}} / clamp_min(-deriv(node_filesystem_avail_bytes{{{_FILES}}}[$__range]), 1)"
     return [
         s.number(
-            "CPU",
+            "CPU used",
             "CPU use of the host, of all its cores. A ticket at 90 %.",
             "percent",
             s.query('max(system_cpu_usage_percent{env=~"$env"})'),
@@ -49,7 +49,7 @@ def _at_a_glance() -> list[s.Panel]:
             empty="No metrics",
         ),
         s.number(
-            "Memory",
+            "Memory used",
             "Memory use of the host without what the kernel would give back at once. A ticket at 90 %.",
             "percent",
             s.query('max(system_memory_usage_percent{env=~"$env"})'),
@@ -57,7 +57,7 @@ def _at_a_glance() -> list[s.Panel]:
             empty="No metrics",
         ),
         s.number(
-            "Disk",
+            "Disk used",
             "Use of the disk that holds the spool. A ticket at 80 %; Elasticsearch takes no writes from 95 %.",
             "percent",
             s.query('max(system_disk_usage_percent{env=~"$env"})'),
@@ -100,7 +100,7 @@ def _cpu_and_memory() -> list[s.Panel]:
         empty="No metrics",
     ).max(1)
     memory = s.series(
-        "Memory",
+        "Memory by use",
         "What the machine has, what programs use, and what is free or would be given back at once.",
         "bytes",
         s.query(f"sum(node_memory_MemTotal_bytes{{{_NODE}}})", "total", "A"),
