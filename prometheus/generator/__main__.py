@@ -17,12 +17,22 @@ def main() -> None:
     parser.add_argument("--scale", type=_positive, default=1.0, help="factor for all windows and holding times (0.1: ten times as quick)")
     parser.add_argument("--scrape-interval", type=_positive, default=15.0, help="seconds between scrapes; windows have at least four")
     parser.add_argument("--grafana-url", default="", help="address of Grafana in the links, when it differs from thresholds.yml")
+    parser.add_argument(
+        "--limit", type=_limit, action="append", default=[], metavar="NAME=VALUE", help="another value for a limit, for a drill"
+    )
     given = parser.parse_args()
-    context = Context(scale=given.scale, scrape_interval=given.scrape_interval, grafana_url=given.grafana_url)
+    context = Context(
+        scale=given.scale, scrape_interval=given.scrape_interval, grafana_url=given.grafana_url, moved_limits=dict(given.limit)
+    )
     if given.out:
         write(given.out, context)
     else:
         write(ROOT / "prometheus" / "rules", context, ROOT / "docs" / "runbook.md")
+
+
+def _limit(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    return name, float(value)
 
 
 def _positive(text: str) -> float:

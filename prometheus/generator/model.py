@@ -2,8 +2,10 @@
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, Literal
 from urllib.parse import quote
 
@@ -19,6 +21,8 @@ SINCE_START: Final = 'unless on () (time() - process_start_time_seconds{{job="pr
 _UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION: Final = re.compile(r"(\d+)(ms|s|m|h|d)")
 _MARK: Final = re.compile(r"<(seconds |percent )?(\d+(?:ms|s|m|h|d)|ALERT_[A-Z0-9_]+)>")
+_INTERVAL: Final = re.compile(r"<interval( seconds)?>")
+_EVENTS: Final = re.compile(r"<events (\d+)>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +30,12 @@ class Alert:
     """One alert rule and what its reader needs at night.
 
     `expr` is PromQL in which `<5m>` is a window, `<seconds 5m>` the same as a
-    number of seconds, `<ALERT_…>` a limit and `<percent ALERT_…>` a ratio in
-    percent. `hold` is its `for`: a duration,
+    number of seconds, `<ALERT_…>` a limit, `<percent ALERT_…>` a ratio in
+    percent, `<interval>` the time between two scrapes, and `<events 10>` a
+    number of events that shrinks with the windows. `hold` is its `for`: a duration,
     or the name of a limit in minutes. `service` names the service when the
     series don't carry the label. `look` is the PromQL that Explore opens with;
-    without it the link leads to the API dashboard.
+    without it the link leads to the dashboard `board`.
     """
 
     name: str
@@ -44,6 +49,7 @@ class Alert:
     service: str = ""
     look: str = ""
     keep: str = ""
+    board: str = "nobet-api-performance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,7 @@ class Record:
 
     name: str
     expr: str
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +80,27 @@ class Context:
     """Limits, links and time scale that turn declarations into rules.
 
     `scale` shortens every window and holding time; a window is never shorter
-    than four scrapes, which rate() needs. Unknown limits raise KeyError.
+    than four scrapes, which rate() needs. `moved_limits` replace those of the file,
+    for a drill. Unknown limits raise KeyError.
     """
 
     def __init__(
-        self, thresholds: Path = THRESHOLDS_FILE, scale: float = 1.0, scrape_interval: float = 15.0, grafana_url: str = ""
+        self,
+        thresholds: Path = THRESHOLDS_FILE,
+        scale: float = 1.0,
+        scrape_interval: float = 15.0,
+        grafana_url: str = "",
+        moved_limits: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         declared = yaml.safe_load(thresholds.read_text(encoding="utf-8"))
         self._limits: dict[str, float] = {name: float(entry["value"]) for name, entry in declared["limits"].items()}
+        unknown = moved_limits.keys() - self._limits.keys()
+        if unknown:
+            raise KeyError(f"unknown limits: {', '.join(sorted(unknown))}")
+        self._limits.update(moved_limits)
         self._links: dict[str, str] = declared["links"]
         self._scale = scale
+        self._scrape_interval = scrape_interval
         self._shortest_window = 4 * scrape_interval
         self._grafana_url = (grafana_url or self._links["GRAFANA_URL"]).rstrip("/")
         self.used: set[str] = set()
@@ -111,7 +129,11 @@ class Context:
             seconds = self.window(mark)
             return format_number(seconds) if form else format_duration(seconds)
 
-        return _MARK.sub(fill, expr.strip())
+        def every(match: re.Match[str]) -> str:
+            return format_number(self._scrape_interval) if match[1] else format_duration(self._scrape_interval)
+
+        marked = _INTERVAL.sub(every, expr.strip())
+        return _MARK.sub(fill, _EVENTS.sub(lambda match: format_number(max(1, int(match[1]) * self._scale)), marked))
 
     def runbook(self, name: str) -> str:
         """Address of an alert's heading in the runbook."""
@@ -120,7 +142,7 @@ class Context:
     def dashboard(self, alert: Alert) -> str:
         """Address of what to look at, variables filled in."""
         if not alert.look:
-            return f"{self._grafana_url}/d/nobet-api-performance?var-service={{{{ $labels.service }}}}&var-env={{{{ $labels.env }}}}"
+            return f"{self._grafana_url}/d/{alert.board}?var-service={{{{ $labels.service }}}}&var-env={{{{ $labels.env }}}}"
         query = {"refId": "A", "expr": self.promql(alert.look)}
         panes = {"a": {"datasource": "prometheus", "queries": [query], "range": {"from": "now-3h", "to": "now"}}}
         return f"{self._grafana_url}/explore?schemaVersion=1&orgId=1&panes={quote(json.dumps(panes, separators=(',', ':')), safe='')}"

@@ -73,7 +73,8 @@ def _rule_file(group: Group, context: Context) -> str:
 
 
 def _record(rule: Record, context: Context) -> dict[str, Any]:
-    return {"record": rule.name, "expr": _text(context.promql(rule.expr))}
+    document: dict[str, Any] = {"record": rule.name, "expr": _text(context.promql(rule.expr))}
+    return document | ({"labels": dict(rule.labels)} if rule.labels else {})
 
 
 def _alert(rule: Alert, context: Context) -> dict[str, Any]:
@@ -120,6 +121,7 @@ def _section(alerts: list[Alert], context: Context) -> str:
 
 
 _TITLES: Final = {
+    "slo": "Service level objectives",
     "api": "The API",
     "uptime": "Uptime and certificates",
     "host": "The host and its processes",
