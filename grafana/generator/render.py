@@ -9,15 +9,25 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana.generator.api_performance import api_performance
 from grafana.generator.error_rate import error_rate
 from grafana.generator.log_pipeline import log_pipeline
+from grafana.generator.logs_explorer import logs_explorer
+from grafana.generator.oncall import oncall
 from grafana.generator.performance_analysis import performance_analysis
+from grafana.generator.request_story import request_story
+from grafana.generator.stores import stores
 from grafana.generator.system import system
+from grafana.generator.top_errors import top_errors
 from grafana.generator.workflow_analysis import workflow_analysis
 
 _DASHBOARDS: Final = {
     "api-performance": api_performance,
     "error-rate": error_rate,
+    "request-story": request_story,
+    "top-errors": top_errors,
     "log-pipeline": log_pipeline,
+    "logs-explorer": logs_explorer,
+    "oncall": oncall,
     "performance-analysis": performance_analysis,
+    "stores": stores,
     "system": system,
     "workflow-analysis": workflow_analysis,
 }
