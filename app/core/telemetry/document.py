@@ -17,6 +17,7 @@ from app.core import settings_sections
 from app.core.config import Settings
 from app.core.telemetry import EVENTS, FIELDS, METRICS, SPANS
 from app.core.telemetry.fields import ALIASES
+from app.core.telemetry.labels import LABELS
 from app.core.telemetry.template import dead_letter_template, dead_prefix, events_template, index_template
 from app.core.telemetry.tracked import COMMON, PROPERTIES, SOURCES, TRACKED
 
@@ -97,6 +98,10 @@ def telemetry_page() -> str:
         "Histogram edges: "
         + "; ".join(f"`{m.name}` {', '.join(f'{edge:g}' for edge in m.buckets)}" for m in METRICS.values() if m.buckets)
         + ".",
+        "",
+        *_table(("Label", "Meaning"), ((f"`{name}`", meaning) for name, meaning in LABELS.items())),
+        "",
+        "Prometheus adds `job`, `instance`, `service` (what is scraped) and `env` to each series.",
         "",
         "## Spans",
         "",

@@ -9,6 +9,7 @@ from app.core import metrics
 from app.core.config import Settings
 from app.core.ports import PORTS
 from app.core.telemetry import EVENTS, FIELDS, METRICS, document
+from app.core.telemetry.labels import LABELS
 from app.core.telemetry.template import index_template
 
 APP = Path(__file__).resolve().parents[3] / "app"
@@ -67,6 +68,12 @@ def test_a_metric_is_well_formed(name: str) -> None:
     assert (metric.type == "histogram") == bool(metric.buckets)
     assert list(metric.buckets) == sorted(set(metric.buckets))
     assert all(len(values) == len(metric.labels) for values in metric.born)
+
+
+def test_every_label_is_declared_and_every_declared_one_is_used() -> None:
+    """A label has one meaning wherever it stands, and the list does not gather dust."""
+    assert {label for metric in METRICS.values() for label in metric.labels} == set(LABELS)
+    assert all(meaning.endswith(".") for meaning in LABELS.values())
 
 
 def test_an_undeclared_metric_can_not_be_made() -> None:
