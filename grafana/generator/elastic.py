@@ -18,6 +18,7 @@ DEAD_LETTERS: Final = dm.DataSourceRef(type_val="elasticsearch", uid="elasticsea
 
 FIRST_SEEN: Final = "Min"
 LAST_SEEN: Final = "Max"
+SOMEBODY: Final = "Unique Count"
 """Names that Grafana gives to the columns of `grouped`."""
 
 _TIME: Final = "timestamp"
@@ -45,15 +46,23 @@ def counted(lucene: str, by: str = "", source: dm.DataSourceRef = LOGS, ref: str
     return query.bucket_aggs([es.Terms().id("3").field(by).settings(_most(10)), over_time]).alias(alias or f"{{{{term {by}}}}}")
 
 
+def largest(lucene: str, field: str, ref: str = "A") -> es.Dataquery:
+    """The largest value of a field over time."""
+    over_time = es.DateHistogram().id("2").field(_TIME).settings(_over_time())
+    return _query(lucene, LOGS, ref).metrics([es.Max().id("1").field(field)]).bucket_aggs([over_time])
+
+
 def grouped(lucene: str, fields: tuple[str, ...], *, newest_first: bool = False, size: int = 25, ref: str = "A") -> es.Dataquery:
-    """One row for each combination of the fields: how many, and when first and last. `size` is the most values of the first field.
+    """One row for each combination of the fields: how many, when first and last, and of how many users. `size`: most values of the first.
 
     Records without one of the fields count too, as `-`. With `newest_first` what began last comes first, else the most frequent.
     """
     order = "4" if newest_first else "_count"
     return (
         _query(lucene, LOGS, ref)
-        .metrics([es.Count().id("1"), es.Min().id("4").field(_TIME), es.Max().id("5").field(_TIME)])
+        .metrics(
+            [es.Count().id("1"), es.Min().id("4").field(_TIME), es.Max().id("5").field(_TIME), es.UniqueCount().id("6").field("user_id")]
+        )
         .bucket_aggs(
             [
                 es.Terms().id(str(10 + place)).field(field).settings(_most(5 if place else size, order, missing="-"))

@@ -7,8 +7,8 @@ who see no red and green: blue is well, orange is near the limit, red is beyond.
 
 import json
 import re
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 from urllib.parse import quote
 
 from grafana_foundation_sdk.builders import bargauge, common, heatmap, logs, prometheus, stat, statetimeline, table, text, timeseries
@@ -178,11 +178,20 @@ def colours(panel: timeseries.Panel, by_name: dict[str, str]) -> timeseries.Pane
 
 def logs_link(title: str, lucene: str) -> d.DashboardLink:
     """A data link to the log lines that `lucene` finds in the dashboard's time range; `${__field.labels.x}` is filled in."""
-    wanted = {"refId": "A", "query": lucene, "timeField": "timestamp", "metrics": [{"id": "1", "type": "logs"}]}
-    panes = {"a": {"datasource": "elasticsearch-logs", "queries": [wanted], "range": {"from": "${__from}", "to": "${__to}"}}}
+    return explore_link(title, "elasticsearch-logs", {"query": lucene, "timeField": "timestamp", "metrics": [{"id": "1", "type": "logs"}]})
+
+
+def explore_link(title: str, datasource: str, query: Mapping[str, Any]) -> d.DashboardLink:
+    """A data link to Explore with a query to a data source, in the dashboard's time range; `${__…}` in it is filled in."""
+    panes = {"a": {"datasource": datasource, "queries": [{"refId": "A", **query}], "range": {"from": "${__from}", "to": "${__to}"}}}
     # Grafana fills in ${…} before the browser sees the address, so it must stay as it is.
     encoded = "".join(part if _VARIABLE.fullmatch(part) else quote(part, safe="") for part in _VARIABLE.split(json.dumps(panes)))
     return d.DashboardLink(title).url(f"/explore?schemaVersion=1&orgId=1&panes={encoded}").type(dm.DashboardLinkType.LINK)
+
+
+def only_field(name: str, calc: str) -> common.ReduceDataOptions:
+    """For a number from a table: the field that it is about, and what is made of its values."""
+    return common.ReduceDataOptions().calcs([calc]).fields(f"/^{name}$/")
 
 
 def steps(colours_from: Sequence[tuple[float | None, str]]) -> d.ThresholdsConfig:

@@ -40,7 +40,7 @@ def dashboard_queries() -> list[tuple[str, str]]:
             found += [(f"{path.stem}: {panel['title']}", target["expr"]) for target in panel.get("targets", []) if "expr" in target]
         found += [(f"{path.stem}: {note['name']}", note["expr"]) for note in board["annotations"]["list"] if "expr" in note]
         for variable in board["templating"]["list"]:
-            if variable["type"] == "query":
+            if variable["type"] == "query" and variable["datasource"]["type"] == "prometheus":
                 inside = re.fullmatch(r"label_values\((.*), \w+\)", variable["query"]["query"])
                 assert inside
                 found.append((f"{path.stem}: ${variable['name']}", inside[1]))
