@@ -8,11 +8,14 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from grafana.generator.api_performance import api_performance
 from grafana.generator.error_rate import error_rate
+from grafana.generator.general_system_health import general_system_health
 from grafana.generator.log_pipeline import log_pipeline
 from grafana.generator.logs_explorer import logs_explorer
 from grafana.generator.oncall import oncall
+from grafana.generator.overview import overview
 from grafana.generator.performance_analysis import performance_analysis
 from grafana.generator.request_story import request_story
+from grafana.generator.slo import slo
 from grafana.generator.stores import stores
 from grafana.generator.system import system
 from grafana.generator.top_errors import top_errors
@@ -27,6 +30,9 @@ _DASHBOARDS: Final = {
     "logs-explorer": logs_explorer,
     "oncall": oncall,
     "performance-analysis": performance_analysis,
+    "general-system-health": general_system_health,
+    "overview": overview,
+    "slo": slo,
     "stores": stores,
     "system": system,
     "workflow-analysis": workflow_analysis,
