@@ -70,6 +70,11 @@ class FloodGate:
                 return 0
         return self._count(level, logger, message, fields)
 
+    @property
+    def keeps_all_requests(self) -> bool:
+        """Whether no request is out of the sample. The ends of requests, which know no limit, need no judgement then."""
+        return self._share >= 1
+
     def _is_out_of_sample(self, fields: Mapping[str, Any]) -> bool:
         known = context.current()
         ident = known.get("request_id")

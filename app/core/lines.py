@@ -99,7 +99,7 @@ def quick_line(service: str, level: int, logger: str, message: str, fields: Mapp
         line = b"".join(
             (
                 _BEGIN,
-                timestamp().encode("ascii"),
+                timestamp().encode(),
                 _heads[service, level, logger],
                 _texts[event, message],
                 known.line or _encoded(known),
@@ -109,6 +109,42 @@ def quick_line(service: str, level: int, logger: str, message: str, fields: Mapp
     except (TypeError, ValueError, RecursionError):
         return None  # half a surrogate, or a context value that is no JSON
     return line if len(line) <= longest else None
+
+
+class Repeated:
+    """A record that is written again and again, alike but for two numbers, which stand at its end: the end of a request.
+
+    `fields` are those that stay, declared ones, with the event; `names` are those of the numbers.
+    """
+
+    __slots__ = ("_begin", "_first", "_names", "_second", "level", "logger", "message", "service")
+
+    def __init__(
+        self, service: str, level: int, logger: str, message: str, fields: Mapping[str, str | int], names: tuple[str, str]
+    ) -> None:
+        self.service = service
+        self.level = level
+        self.logger = logger
+        self.message = message
+        declared = {name: clean(value) if isinstance(value, str) else value for name, value in fields.items()}
+        event = declared.pop("event", None)
+        self._names = frozenset((*declared, *names))
+        self._begin = _heads[service, level, logger] + _texts[event if isinstance(event, str) else None, message]
+        first, second = (f',"{name}":' for name in names)
+        self._first = ("," + orjson.dumps(declared).decode()[1:-1] if declared else "") + first
+        self._second = second
+
+    def line(self, first: float, second: int, longest: int) -> bytes | None:
+        """Its line now, of at most `longest` bytes; None where that isn't a usual one. The numbers are finite and below 10^12."""
+        known = context.current()
+        if not self._names.isdisjoint(known):
+            return None
+        try:
+            head, tail = known.line or _encoded(known), f"{self._first}{first!r}{self._second}{second}}}\n"
+        except (TypeError, ValueError, RecursionError):
+            return None
+        line = b"".join((_BEGIN, timestamp().encode(), self._begin, head, tail.encode()))
+        return line if len(line) <= longest else None
 
 
 def _take(fields: Mapping[str, Any], known: Mapping[str, Any], declared: dict[str, Any]) -> bool:

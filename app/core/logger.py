@@ -17,6 +17,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
+from app.core.lines import Repeated
 from app.core.log_bridges import PipelineHandler
 from app.core.masking import mask_text
 from app.core.pipeline import PIPELINE, as_text, format_message, merge_json
@@ -88,6 +89,10 @@ class Logger:
         """A record of any level."""
         if self._std.isEnabledFor(level) or PIPELINE.sink is None:
             self._write(level, msg, args, extra, exc_info, fields)
+
+    def write_repeated(self, record: Repeated, first: float, second: int) -> bool:
+        """Write a prepared record with its two numbers. False where it has to be logged as any other; nothing is written then."""
+        return self._std.isEnabledFor(record.level) and len(_root.handlers) == 1 and PIPELINE.emit_repeated(record, first, second)
 
     def _write(
         self, level: int, msg: object, args: tuple[object, ...], extra: Mapping[str, Any] | None, exc_info: object, fields: dict[str, Any]

@@ -8,7 +8,9 @@ from typing import Any, Final, NamedTuple
 from starlette.routing import Route
 
 from app.core import context, error_tracking, error_transactions, metrics, tracing
+from app.core.lines import Repeated
 from app.core.logger import ERROR, INFO, WARNING, get_logger
+from app.core.pipeline import PIPELINE
 from app.core.quick_metrics import Add, adder, observer
 
 UNMATCHED: Final = "unmatched"
@@ -107,6 +109,8 @@ class _Series(NamedTuple):
     observe: Add
     observe_first_byte: Add
     add_bytes: Add
+    ended: Repeated | None
+    """Its record where nothing went wrong; None for a method that nobody knows."""
 
 
 class Recorder:
@@ -127,9 +131,9 @@ class Recorder:
         seconds = time.perf_counter() - request.started
         status = 500 if request.outcome == "failed" else request.status or 499
         endpoint = self.endpoint(request.scope)
-        if not request.internal:
-            self._measure(request, endpoint, status, seconds)
-        self._log(request, endpoint, status, seconds)
+        usual = None if request.internal else self._measure(request, endpoint, status, seconds)
+        if usual is None or request.outcome != "completed" or not log.write_repeated(usual, _milliseconds(seconds), request.bytes):
+            self._log(request, endpoint, status, seconds)
         if request.trace.sampled:
             attributes: dict[str, str | int] = {
                 "http.route": endpoint,
@@ -142,7 +146,8 @@ class Recorder:
         if request.transaction is not None:
             request.transaction.end(endpoint, request.method, status)
 
-    def _measure(self, request: Request, endpoint: str, status: int, seconds: float) -> None:
+    def _measure(self, request: Request, endpoint: str, status: int, seconds: float) -> Repeated | None:
+        """Count it; gives the record of its usual end."""
         method = request.method if request.method in METHODS else OTHER_METHOD
         key = (method, endpoint, status)
         series = self._series.get(key)
@@ -152,6 +157,7 @@ class Recorder:
                 observer(self._duration.labels(endpoint)),
                 observer(self._first_byte.labels(endpoint)),
                 adder(self._size.labels(endpoint)),
+                _usual_end(method, endpoint, status) if status < 500 and method == request.method else None,
             )
             self._errors.labels(method, endpoint, "500")
         series.add(1)
@@ -166,6 +172,7 @@ class Recorder:
             self._exceptions.labels(endpoint, type(request.error).__name__).inc()
         if request.trace.sampled:
             metrics.remember_exemplar("http_request_duration_seconds", seconds, request.trace.trace_id, endpoint=endpoint)
+        return series.ended if method == request.method else None
 
     def _log(self, request: Request, endpoint: str, status: int, seconds: float) -> None:
         if request.internal and request.outcome == "completed":
@@ -182,7 +189,7 @@ class Recorder:
             endpoint=endpoint,
             status_code=status,
             outcome=request.outcome,
-            duration_ms=round(seconds * 1000, 3),
+            duration_ms=_milliseconds(seconds),
             response_bytes=request.bytes,
             **(_ended_early(request) if request.reason or request.place else {}),
         )
@@ -206,6 +213,21 @@ class Recorder:
             known = frozenset(route.path for route in getattr(app, "routes", ()) if type(route) is Route and "{" not in route.path)
             self._static[id(app)] = known
         return known
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)
+
+
+def _usual_end(method: str, endpoint: str, status: int) -> Repeated:
+    """The record that `Recorder` writes of a request that ended well, ready but for its duration and size."""
+    fields: dict[str, str | int] = {
+        "event": OUTCOME_EVENTS["completed"],
+        "endpoint": endpoint,
+        "status_code": status,
+        "outcome": "completed",
+    }
+    return Repeated(PIPELINE.service, INFO, log.name, f"{method} {endpoint} {status}", fields, ("duration_ms", "response_bytes"))
 
 
 def _ended_early(request: Request) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from app.core.flood import BUSY, FloodGate
 from app.core.log_setup import setup_logging, shutdown_logging
 from app.core.logger import get_logger
 from app.core.pipeline import PIPELINE
+from app.core.requests import Recorder, Request
 from app.core.sampling import share_of
+from app.core.tracing import RequestTrace
 from tests.support.asgi import sample
 from tests.support.clock import Clock
 from tests.support.records import spooled
@@ -69,6 +71,24 @@ def test_errors_and_the_ends_of_requests_are_all_written(written: Callable[..., 
         log.critical("The disk is gone")
         log.warning("GET /feed 499", event="http.request.cancelled")
     assert len(written()) == 1500
+
+
+@pytest.mark.req("SMP-01", "LOG-23")
+@pytest.mark.parametrize(("rate", "count"), [(1.0, 30), (0.0, 0)])
+def test_the_shortest_way_of_a_requests_end_obeys_the_sample_and_knows_no_limit(
+    written: Callable[..., list[dict[str, Any]]], rate: float, count: int
+) -> None:
+    """What is written of a request that ended well: all of them beyond the flood's limit, none of a request out of the sample."""
+    written(log_flood_limit=1, log_sample_rate=rate)
+    request = Request({"path": "/x"}, "GET", "/x", RequestTrace("1" * 32, "1" * 16, None))
+    request.status, recorder = 200, Recorder()
+    with_request = context.replace({"request_id": "abc", "method": "GET"})
+    try:
+        for _ in range(30):
+            recorder.finish(request)
+    finally:
+        context.restore(with_request)
+    assert len(written()) == count
 
 
 @pytest.mark.req("SMP-05", "SMP-09")
