@@ -1,25 +1,60 @@
-"""Finds metric names and label matchers in PromQL, as far as our own expressions go."""
+"""Reads PromQL with a parser: which series an expression reads, and what it compares."""
 
 import re
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
-_STRING: Final = re.compile(r'"(?:\\.|[^"\\])*"')
-_DURATION: Final = re.compile(r"\[[^\]]*\]|\b\d+(?:ms|[smhdwy])\b")
-_LABEL_LIST: Final = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)")
-_SELECTOR: Final = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)?\s*\{([^}]*)\}")
-_WORD: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*(?!\s*\()\b")
-_CALL: Final = re.compile(r"\b[a-zA-Z_]+\s*(?=\()")
-_KEYWORDS: Final = {"and", "or", "unless", "bool", "offset", "by", "on", "inf", "nan"}
+import promql_parser as parser
+
+_WINDOW: Final = re.compile(r"\$__(?:rate_interval|interval|range)\b|\$\{__(?:rate_interval|interval|range)\}")
+_COMPARISONS: Final = {"==", "!=", ">", "<", ">=", "<="}
 
 
 def metric_names(expr: str) -> set[str]:
     """The names of the metrics that an expression reads."""
-    bare = _DURATION.sub(" ", re.sub(r"\{[^}]*\}", " ", _STRING.sub("", expr)))
-    bare = _CALL.sub(" ", _LABEL_LIST.sub(" ", bare))
-    return {word for word in _WORD.findall(bare) if word not in _KEYWORDS and not re.fullmatch(r"e\d*", word)}
+    return {name for name, _ in matched_labels(expr)}
 
 
 def matched_labels(expr: str) -> list[tuple[str, set[str]]]:
     """(metric, labels that its selector names) for each selector of an expression."""
-    plain = _STRING.sub('""', expr)
-    return [(name, set(re.findall(r"([a-zA-Z_]+)\s*[=!]", inside))) for name, inside in _SELECTOR.findall(plain) if name]
+    return [(str(found.name or ""), {str(one.name) for one in found.matchers.matchers}) for found in _selectors(expr)]
+
+
+def selectors(expr: str) -> list[str]:
+    """Each selector of an expression as text, without range and offset."""
+    texts = []
+    for found in _selectors(expr):
+        matchers = ",".join(str(one) for one in found.matchers.matchers)
+        texts.append(f"{found.name or ''}{{{matchers}}}")
+    return texts
+
+
+def compared(expr: str) -> list[str]:
+    """What an expression compares with something: each side that isn't a plain number."""
+    sides = []
+    for found in _nodes(expr, parser.BinaryExpr):
+        if str(found.op) in _COMPARISONS:
+            sides += [side for side in (found.lhs, found.rhs) if not isinstance(side, parser.NumberLiteral)]
+    return [side.prettify() for side in sides]
+
+
+def _selectors(expr: str) -> list[parser.VectorSelector]:
+    return _nodes(expr, parser.VectorSelector)
+
+
+@cache
+def _tree(expr: str) -> parser.Expr:
+    tree: parser.Expr = parser.parse(_WINDOW.sub("5m", expr))
+    return tree
+
+
+def _nodes(expr: str, kind: type) -> list[Any]:
+    found: list[Any] = []
+
+    def visit(node: parser.Expr) -> bool:
+        if isinstance(node, kind):
+            found.append(node)
+        return True
+
+    parser.walk(_tree(expr), visit)
+    return found

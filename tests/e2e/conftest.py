@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.client import SimulatedClient
 from tests.support.crashlytics_sink import CrashlyticsSink
+from tests.support.evidence_live import Evidence, gather
 from tests.support.expiry import Expiry
 from tests.support.sentry_sink import SentrySink
 from tests.support.slack_catcher import SlackCatcher
@@ -76,6 +77,12 @@ def app(world: RunningStack) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=world.url("app"), timeout=30) as client:
         wait_until("the app answering", lambda: client.get("/health/ready").status_code == 200, 60)
         yield client
+
+
+@pytest.fixture(scope="session")
+def live(world: RunningStack, stores: Stores, app: httpx.Client) -> Evidence:
+    """What dashboards, rules and the telemetry contract find in the stack while the demo plays."""
+    return gather(world, stores, app)
 
 
 @pytest.fixture

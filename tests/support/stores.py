@@ -39,6 +39,21 @@ class Stores:
             answer = client.post(f"/{index}/_count", json={"query": query}).raise_for_status()
             return int(answer.json()["count"])
 
+    def aggregate(self, aggregations: dict[str, Any], index: str, query: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The answer to aggregations over the documents that a query finds, or over all."""
+        with self._search() as client:
+            client.post("/_refresh").raise_for_status()
+            body = {"size": 0, "aggs": aggregations, **({"query": query} if query else {})}
+            answer = client.post(f"/{index}/_search", params={"allow_no_indices": "true"}, json=body).raise_for_status().json()
+        found: dict[str, Any] = answer["aggregations"]
+        return found
+
+    def mappings(self, index: str) -> dict[str, dict[str, Any]]:
+        """The field mappings of each index that a pattern matches."""
+        with self._search() as client:
+            answer = client.get(f"/{index}/_mapping").raise_for_status().json()
+        return {name: found["mappings"] for name, found in answer.items()}
+
     def of_request(self, ident: str) -> list[dict[str, Any]]:
         """The records of one request."""
         return self.logs({"term": {"request_id": ident}})

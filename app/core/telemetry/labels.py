@@ -3,9 +3,9 @@
 from typing import Final
 
 LABELS: Final[dict[str, str]] = {
-    "channel": "Way in which the on-call service reaches people: email, slack …",
+    "channel": "Way in which the on-call service reaches people: email, slack and others.",
     "close_code": "WebSocket close code of the standard; `other` for one that a client made up, `refused` for an HTTP answer.",
-    "dependency": "What the service depends on: database, redis, elasticsearch, voice …",
+    "dependency": "What the service depends on: database, redis, elasticsearch, voice and others.",
     "direction": "Which way a chat message went: received, sent, delivered.",
     "endpoint": "Route template, such as /posts/{post_id}; paths without a route are one value.",
     "environment": "ENVIRONMENT, such as development or production.",

@@ -1,0 +1,71 @@
+"""Keeps the demo's traffic on while somebody waits for all kinds of data to come in."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final, TypeVar
+
+from tests.support.stack import RunningStack
+
+Key = TypeVar("Key")
+
+Probe = Callable[[], str]
+"""Says what is missing still; nothing when all is there. AssertionError is an answer that won't change by waiting."""
+
+SCENARIO: Final = "bad-night"
+"""Visitors of every kind, failures of the application and of what it depends on."""
+
+VISITS_A_SECOND: Final = 5
+LONGEST_MINUTES: Final = 15
+PAUSE_SECONDS: Final = 1.0
+
+REFUSED: Final = "refused: "
+"""Begins what is said about a question that a server would not answer."""
+
+
+@contextmanager
+def demo_on(stack: RunningStack) -> Iterator[None]:
+    """The demo plays as if a person had started it; it is ended as by Ctrl-C, and puts everything back."""
+    command = [sys.executable, "-m", "app.cli", "demo", SCENARIO, "--minutes", str(LONGEST_MINUTES), "--rate", str(VISITS_A_SECOND)]
+    log = stack.folder / "demo.log"
+    with log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            command, env=stack.environment, cwd=stack.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            yield
+            assert process.poll() is None, f"the demo ended by itself:\n{log.read_text(encoding='utf-8')[-2000:]}"
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def watch(probes: Mapping[Key, Probe], patience: Mapping[Key, bool], seconds: float) -> dict[Key, str]:
+    """What each probe is still missing in the end. Those without patience are asked, but not waited for.
+
+    It ends as soon as nothing that is waited for is missing, at the latest after `seconds` and one last round.
+    """
+    missing = dict.fromkeys(probes, "not asked yet")
+    limit = time.monotonic() + seconds
+    while True:
+        last = time.monotonic() >= limit
+        for key, said in missing.items():
+            if said:
+                missing[key] = _asked(probes[key])
+        if last or not any(said for key, said in missing.items() if patience[key]):
+            return missing
+        time.sleep(PAUSE_SECONDS)
+
+
+def _asked(probe: Probe) -> str:
+    try:
+        return probe()
+    except Exception as error:
+        return f"{REFUSED}{type(error).__name__}: {error}"
