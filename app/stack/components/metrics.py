@@ -144,7 +144,7 @@ GRAFANA: Final = Component(
         "GF_NEWS_NEWS_FEED_ENABLED": "false",
         "GF_PLUGINS_PREINSTALL_DISABLED": "true",
         "GF_LOG_MODE": "console",
-        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": "{etc}/grafana/dashboards/api-performance.json",
+        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": "{etc}/grafana/dashboards/overview.json",
         "GF_SMTP_ENABLED": "true",
         "GF_SMTP_HOST": "{host}:{port[inbox_smtp]}",
         "GF_SMTP_FROM_ADDRESS": "{settings.alert_email_from}",
