@@ -1,12 +1,14 @@
 """Reads what was logged."""
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from app.core.config import Settings, load_settings
+from app.core.log_bridges import PipelineHandler
 from app.core.log_setup import configure_logging, shutdown_logging
 from app.core.spool import list_segments
 
@@ -27,3 +29,9 @@ def logging_to(folder: Path, **overrides: Any) -> Iterator[Settings]:
         yield settings
     finally:
         shutdown_logging()
+
+
+def listen_alone() -> None:
+    """Log as in a service, where no test runner listens too. To be called in the test itself: the runner's handlers come just before."""
+    root = logging.getLogger()
+    root.handlers[:] = [handler for handler in root.handlers if isinstance(handler, PipelineHandler)]

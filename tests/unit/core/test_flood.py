@@ -17,7 +17,7 @@ from app.core.sampling import share_of
 from app.core.tracing import RequestTrace
 from tests.support.asgi import sample
 from tests.support.clock import Clock
-from tests.support.records import spooled
+from tests.support.records import listen_alone, spooled
 
 log = get_logger("tests.flood")
 
@@ -79,6 +79,7 @@ def test_the_shortest_way_of_a_requests_end_obeys_the_sample_and_knows_no_limit(
     written: Callable[..., list[dict[str, Any]]], rate: float, count: int
 ) -> None:
     """What is written of a request that ended well: all of them beyond the flood's limit, none of a request out of the sample."""
+    listen_alone()
     written(log_flood_limit=1, log_sample_rate=rate)
     request = Request({"path": "/x"}, "GET", "/x", RequestTrace("1" * 32, "1" * 16, None))
     request.status, recorder = 200, Recorder()

@@ -15,7 +15,7 @@ from app.core import context, metrics
 from app.core.config import Settings, load_settings
 from app.core.logger import get_logger
 from tests.support.asgi import run, sample, service
-from tests.support.records import spooled
+from tests.support.records import listen_alone, spooled
 
 log = get_logger("tests.handlers")
 TERMINAL = {"http.request.completed", "http.request.failed", "http.request.cancelled", "http.request.timed_out"}
@@ -119,6 +119,21 @@ def test_every_record_of_a_request_has_its_id_method_and_path(settings: Settings
     assert all((record["method"], record["path"]) == ("GET", "/ok/1") for record in records)
     assert records[-1]["endpoint"] == "/ok/{item}"
     assert records[-1]["duration_ms"] > 0
+
+
+@pytest.mark.req("LOG-13", "COR-16")
+def test_the_end_of_a_request_is_the_same_record_in_a_service_and_under_a_test_runner(settings: Settings) -> None:
+    """In a service it is a prepared line, where others listen too a record like any other: the same fields in the same order."""
+    play(settings, ("GET", "/ok/1", {"X-Event-ID": "company"}), ("GET", "/status/204", {"X-Event-ID": "company-204"}))
+    listen_alone()
+    play(settings, ("GET", "/ok/1", {"X-Event-ID": "by-self"}), ("GET", "/status/204", {"X-Event-ID": "by-self-204"}))
+    for of_all, of_service in (("company", "by-self"), ("company-204", "by-self-204")):
+        usual, quick = of(settings, of_all)[-1], of(settings, of_service)[-1]
+        assert list(usual) == list(quick)
+        changing = {"timestamp", "request_id", "trace_id", "span_id", "duration_ms"}
+        assert {name: value for name, value in usual.items() if name not in changing} == {
+            name: value for name, value in quick.items() if name not in changing
+        }
 
 
 @pytest.mark.req("COR-03", "COR-23", "ERR-08", "LOG-30")

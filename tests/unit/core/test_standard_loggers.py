@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 import structlog
 
-from app.core.log_bridges import PipelineHandler
 from app.core.standard_loggers import PipelineLogger
-from tests.support.records import logging_to, spooled
+from tests.support.records import listen_alone, logging_to, spooled
 
 NAME = "tests.standard"
 
@@ -33,8 +32,7 @@ class Alone:
 
     def __init__(self, spool: Path) -> None:
         self._spool = spool
-        root = logging.getLogger()
-        root.handlers[:] = [handler for handler in root.handlers if isinstance(handler, PipelineHandler)]
+        listen_alone()
 
     def __call__(self) -> list[dict[str, Any]]:
         """The records so far."""
