@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,7 @@ import typer
 from app.core.terminal import Colour
 from app.stack.dead_letters import app as dead_letters
 from app.stack.errors import StackError
+from app.stack.grafana_command import app as grafana
 from app.stack.mode import Mode
 from app.stack.options import ModeOption
 
@@ -117,6 +119,19 @@ def demo(
 
 
 @app.command()
+def preview(
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Listen here instead. Default: 3010.")] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in a browser.")] = True,
+) -> None:
+    """Show the dashboards without Grafana: a page on this machine that reads from the running stack. Ctrl-C ends it."""
+    from app.core.terminal import screen
+    from app.stack.preview.command import preview as serve
+
+    with _interruptible("Nothing was changed; the stack goes on."):
+        serve(_stack(), screen(), port, browser=browser)
+
+
+@app.command()
 def token(
     expire: Annotated[
         bool,
@@ -174,6 +189,7 @@ def archive_restore(
 
 
 app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(grafana, name="grafana")
 
 backups = typer.Typer(
     help="Save everything of the stack, sealed and read back: `nobet backup`. Bring it back: `nobet restore`.", invoke_without_command=True
@@ -274,6 +290,33 @@ def oncall_ack(
 ) -> None:
     """Acknowledge an incident: nobody else is called."""
     _own("oncall", ["ack", ident, *(["--as", who] if who else [])], mode)
+
+
+@app.command()
+def drill(
+    alerts: Annotated[list[str] | None, typer.Argument(metavar="[ALERT]...", help="Only these alerts; without any, all.")] = None,
+    list_all: Annotated[bool, typer.Option("--list", help="Show what is done for each alert. Breaks nothing.")] = False,
+    scale: Annotated[
+        float, typer.Option(min=0.001, max=1.0, help="Factor for windows, holding times and waits. Default: 5 minutes are 12 seconds.")
+    ] = 0.04,
+    here: Annotated[bool, typer.Option("--here", help="On the running native stack, instead of one that is made for the drill.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the drill's own stack running: the next drill with --keep begins soon.")
+    ] = False,
+    report: Annotated[
+        str, typer.Option(metavar="FILE", help="Write the report here. Default, when all are drilled: docs/drill-report.md.")
+    ] = "",
+) -> None:
+    """Break things on purpose and watch each alert arrive and end. Everything is undone, after Ctrl-C too.
+
+    Exit code 1 when an alert did not come or did not go, or when a rule was never seen firing. Development and test only.
+    """
+    from app.stack.drill import command
+
+    if list_all:
+        raise typer.Exit(command.show_list())
+    with _interruptible("Every fault is undone."):
+        raise typer.Exit(command.run(_stack(), alerts or [], scale, Path(report) if report else None, here=here, keep=keep))
 
 
 @app.command("erase-user")

@@ -1,0 +1,18 @@
+"""All drills, in the order in which they run: the harmless ones first. Add a module, list it here."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from app.stack.drill.catalogue.api import API
+from app.stack.drill.catalogue.host import HOST
+from app.stack.drill.catalogue.logs import LOGS
+from app.stack.drill.catalogue.meta import META
+from app.stack.drill.catalogue.stores import STORES
+from app.stack.drill.catalogue.voice import VOICE
+from app.stack.drill.model import Drill
+
+DRILLS: Final[tuple[Drill, ...]] = (*API, *VOICE, *LOGS, *HOST, *META, *STORES)
+
+UNPROVABLE: Final[Mapping[str, str]] = MappingProxyType({})
+"""Rules that no drill provokes, with the reason. They fail a whole run all the same."""
