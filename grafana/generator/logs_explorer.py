@@ -116,7 +116,7 @@ def _sorted() -> list[s.Panel]:
         "Records by service", "Log records in each interval, by who wrote them.", counted(_CHOSEN, "service_name"), empty=_NONE
     )
     dead = rows(
-        "Dead letters",
+        "Refused records",
         "What Elasticsearch refused, and what it said. `nobet dead-letters` shows the whole lines and sends them again.",
         documents("*", DEAD_LETTERS, limit=100),
         {

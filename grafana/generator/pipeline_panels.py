@@ -115,7 +115,7 @@ def flow() -> list[s.Panel]:
 def waiting() -> list[s.Panel]:
     """What waits, and for how long."""
     age = s.series(
-        "Oldest that waits",
+        "Oldest over time",
         "Age of the oldest undelivered record. Line: a ticket at 5 minutes.",
         "s",
         s.query(f"max by (service) (shipper_oldest_unshipped_seconds{{{_HERE}}})", "{{service}}"),
@@ -144,7 +144,7 @@ def waiting() -> list[s.Panel]:
         empty="No canary came back in this interval",
     )
     residual = s.series(
-        "Residual",
+        "Residual over time",
         "Written - indexed - dead - dropped - backlog, of one moment. It stays at 0.",
         "short",
         s.query(f"sum(service:log_records:residual{{{_HERE}}})", "residual"),

@@ -102,7 +102,7 @@ def _dead_letters() -> table.Panel:
         "request_id": ("Id", ""),
     }
     panel = document_rows(
-        "Dead letters",
+        "Refused records",
         "Records that Elasticsearch refused, with what it said. `nobet dead-letters replay` sends them again when the cause is mended.",
         rows("*", DEAD_LETTERS, limit=100),
         columns,

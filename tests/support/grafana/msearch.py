@@ -27,7 +27,8 @@ def found(query: dict[str, Any], answer: dict[str, Any]) -> int:
     if query["metrics"][0]["type"] in DOCUMENTS:
         return len(answer["hits"]["hits"])
     wanted = [str(metric["id"]) for metric in query["metrics"] if metric["type"] != "count"]
-    return sum(1 for bucket in _leaves(answer["aggregations"]) if _is_filled(bucket, wanted))
+    # Without any index, such as before the first dead letter, Elasticsearch leaves "aggregations" out.
+    return sum(1 for bucket in _leaves(answer.get("aggregations", {})) if _is_filled(bucket, wanted))
 
 
 def _is_filled(bucket: dict[str, Any], metrics: list[str]) -> bool:
