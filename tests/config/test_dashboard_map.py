@@ -10,6 +10,7 @@ from app.stack.components.metrics import GRAFANA
 from prometheus.generator.slo import load_objectives
 from tests.config.files import DASHBOARDS, compose
 from tests.config.promql import metric_names
+from tests.support.processes import CHECKOUT
 
 BOARDS: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in DASHBOARDS.glob("*.json")}
 EACH_BOARD = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
@@ -134,3 +135,17 @@ def test_the_slo_dashboard_follows_the_one_place_where_objectives_stand() -> Non
         if panel:
             assert pair.factor in [step["value"] for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]]
     assert {"Burn rate over 1h", "Burn rate over 6h", "Burn rate over 3d"} <= set(panels)
+
+
+def test_the_page_about_dashboards_names_each_and_answers_each_question() -> None:
+    """Who looks for a dashboard finds it by its question; the thirty questions about quality are all answered, with where to see it."""
+    page = (CHECKOUT / "docs" / "dashboards.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+\?) \| \*\*([^*]+)\*\* \(`([a-z-]+)`\) \|$", page, re.MULTILINE)
+    assert {row[1:] for row in rows} == {(board["title"], board["uid"]) for board in BOARDS.values()}
+    questions = {board["uid"]: board["description"] for board in BOARDS.values()}
+    assert all(questions[uid].startswith(question) for question, _, uid in rows)
+    answers = re.findall(r"^\| (\d+) \| .+ \| .+ \| .+ \|$", page, re.MULTILINE)
+    assert [int(number) for number in answers] == list(range(1, 31))
+    tests = "".join(path.read_text(encoding="utf-8") for path in (CHECKOUT / "tests").rglob("test_*.py"))
+    for name in re.findall(r"`(test_[a-z_]+)`", page):
+        assert f"def {name}(" in tests
