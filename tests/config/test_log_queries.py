@@ -10,7 +10,8 @@ import pytest
 
 from app.core.telemetry.template import dead_letter_template, events_template, index_template
 from grafana.generator.elastic import FIRST_SEEN, LAST_SEEN, SOMEBODY
-from tests.config.files import DASHBOARDS
+from tests.config.files import DASHBOARDS, load
+from tests.support.processes import CHECKOUT
 
 BOARDS: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in DASHBOARDS.glob("*.json")}
 FIELDS = {
@@ -96,7 +97,10 @@ def test_links_between_dashboards_lead_somewhere() -> None:
     """Each names a dashboard that exists, and variables that it has."""
     boards = {board["uid"]: {variable["name"] for variable in board["templating"]["list"]} for board in BOARDS.values()}
     found = {(name, link) for name, board in BOARDS.items() for link in re.findall(r'"(/d/[^"]+)"', json.dumps(board))}
-    assert found
+    records = load(CHECKOUT / "grafana" / "provisioning" / "datasources" / "nobet.yml")["datasources"]
+    of_records = {("log records", link["url"]) for source in records for link in source["jsonData"].get("dataLinks", [])}
+    assert ("log records", "/d/nobet-request-story?from=now-24h&to=now&var-id=$${__value.raw}") in of_records
+    found |= {(where, link) for where, link in of_records if link.startswith("/d/")}
     for name, link in found:
         uid = re.split(r"[/?]", link)[2]
         assert uid in boards, (name, link)
