@@ -15,6 +15,9 @@ _CLIENT_ERRORS: Final = f'rate(http_requests_total{{{s.SELECT}, status_code=~"4.
 _CLIENT_ERROR_RATIO: Final = f"(sum({_CLIENT_ERRORS}) or 0 * sum({REQUESTS})) / (sum({REQUESTS}) > 0)"
 _ALL_REQUESTS: Final = f"sum(increase(http_requests_total{{{s.SELECT}}}[$__range]))"
 
+_STATUS_COLOURS: Final = {"401": "orange", "404": "light-blue", "429": "blue", "500": "red", "502": "purple", "503": "dark-purple"}
+"""The frequent ones; the others get what is left."""
+
 GOAL: Final = 0.001
 """SLO: share of requests that may fail."""
 
@@ -115,7 +118,8 @@ def ratios() -> list[s.Panel]:
         s.query(f'sum by (outcome) (rate(logins_total{{{s.SELECT}, outcome!="success"}}{RANGE}))', "login {{outcome}}", "B"),
         empty="Nobody is refused",
     )
-    return [kinds, s.stacked(codes), s.stacked(exceptions), clients]
+    codes = s.colours(s.stacked(codes), _STATUS_COLOURS)
+    return [kinds, codes, s.stacked(exceptions), clients]
 
 
 def places() -> list[s.Panel]:

@@ -35,12 +35,12 @@ def general_system_health() -> d.Dashboard:
 
 def services() -> s.Panel:
     """A tile for each service. A store is down when its exporter cannot reach it."""
-    own = f'min by (service) (up{{{s.SELECT}, job!="blackbox-http"}})'
-    probed = f'min by (service) (probe_success{{{s.SELECT}, probe=~"live|ready|answers"}})'
-    stores = f"min by (service) (pg_up{{{s.SELECT}}}) or min by (service) (redis_up{{{s.SELECT}}})"
+    own = f'min by (service) (max_over_time(up{{{s.SELECT}, job!="blackbox-http"}}{_R}))'
+    probed = f'min by (service) (max_over_time(probe_success{{{s.SELECT}, probe=~"live|ready|answers"}}{_R}))'
+    stores = f"min by (service) (max_over_time(pg_up{{{s.SELECT}}}{_R}) or max_over_time(redis_up{{{s.SELECT}}}{_R}))"
     return tiles(
         "Services",
-        "Every service right now. Down: Prometheus gets no metrics from it, its probe fails, or the exporter of a store cannot connect.",
+        "Every service now. Down: for a minute Prometheus got no metrics, its probe failed, or the exporter of a store could not connect.",
         s.now(f"min by (service) (({stores}) < 1 or {probed} < 1 or {own} < 1 or {probed} or {own})", legend="{{service}}"),
         empty="No Prometheus",
     ).links([board_link("Targets and the watch itself", "nobet-oncall")])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from grafana_foundation_sdk.builders import bargauge, common, prometheus, stat, statetimeline, table
+from grafana_foundation_sdk.builders import bargauge, common, prometheus, stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.builders import dashboard as d
 from grafana_foundation_sdk.models import common as cm
 from grafana_foundation_sdk.models import dashboard as dm
@@ -80,6 +80,19 @@ def tiles(title: str, shows: str, target: prometheus.Dataquery, *, empty: str) -
         .text_mode(cm.BigValueTextMode.VALUE_AND_NAME)
         .span(24)
         .height(5)
+    )
+
+
+def ceiling(panel: timeseries.Panel, name: str) -> timeseries.Panel:
+    """Draw a series as the upper limit that it is: a dashed line without an area below it."""
+    dashes = {"fill": "dash", "dash": [10, 10]}
+    return panel.override_by_name(
+        name,
+        [
+            dm.DynamicConfigValue("color", {"mode": "fixed", "fixedColor": s.BEYOND}),
+            dm.DynamicConfigValue("custom.fillOpacity", 0),
+            dm.DynamicConfigValue("custom.lineStyle", dashes),
+        ],
     )
 
 

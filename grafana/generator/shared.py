@@ -17,6 +17,8 @@ from grafana_foundation_sdk.models import common as cm
 from grafana_foundation_sdk.models import dashboard as dm
 from grafana_foundation_sdk.models import prometheus as pm
 
+from grafana.generator.notes import marks
+
 PROMETHEUS: Final = dm.DataSourceRef(type_val="prometheus", uid="${datasource}")
 LOGS: Final = dm.DataSourceRef(type_val="elasticsearch", uid="elasticsearch-logs")
 
@@ -58,15 +60,6 @@ def dashboard(
         .tooltip(dm.DashboardCursorSync.CROSSHAIR)
         .with_variable(d.DatasourceVariable("datasource").label("Data source").type("prometheus"))
         .with_variable(label_variable("env", "Environment", "label_values(app_info, env)"))
-        .annotation(_Annotation("Alerts", BEYOND, 'ALERTS{alertstate="firing", alertname!="Watchdog", ' + select + "}", "{{alertname}}"))
-        .annotation(
-            _Annotation(
-                "New versions",
-                WELL,
-                f"count by (service, version) (app_info{{{select}}}) unless count by (service, version) (app_info{{{select}}} offset 1m)",
-                "{{service}} {{version}}",
-            )
-        )
         .link(
             d.DashboardLink("Nöbet")
             .type(dm.DashboardLinkType.DASHBOARDS)
@@ -77,6 +70,8 @@ def dashboard(
         )
         .link(d.DashboardLink("Runbook").type(dm.DashboardLinkType.LINK).url(runbook_url).icon("doc").target_blank(True))
     )
+    for mark in marks(select, PROMETHEUS, LOGS):
+        board.annotation(mark)
     for variable in [service_variable()] if variables is None else variables:
         board.with_variable(variable)
     return board
@@ -214,21 +209,3 @@ def label_variable(name: str, label: str, values: str, *, several: bool = False)
         # No custom "all" value: Prometheus and Elasticsearch each get the list in their own syntax.
         variable.include_all(True).multi(True).current(dm.VariableOption(selected=True, text=["All"], value=["$__all"]))
     return variable
-
-
-class _Titled(dm.AnnotationQuery):
-    """An annotation of the Prometheus data source with a title, which the SDK's model lacks."""
-
-    title = ""
-
-    def to_json(self) -> dict[str, object]:
-        return {**super().to_json(), "titleFormat": self.title, "step": "30s"}
-
-
-class _Annotation(d.AnnotationQuery):
-    """Builds a titled annotation."""
-
-    def __init__(self, name: str, colour: str, expr: str, title: str) -> None:
-        super().__init__()
-        self._internal = _Titled(name=name, datasource=PROMETHEUS, enable=True, icon_color=colour, expr=expr)
-        self._internal.title = title

@@ -49,9 +49,9 @@ def _at_a_glance(objectives: Objectives) -> list[s.Panel]:
     declared = {slo.name: slo for slo in objectives.slos}
     worst = s.number(
         "Least budget left",
-        f"What is left of the error budget of the objective that has least of it, over {objectives.window}. Below 0 a promise is broken.",
+        f"What is left of the error budget that is used up most, over {objectives.window}. Below 0 a promise is broken; -100 %: or worse.",
         "percentunit",
-        s.query(f"min(slo:error_budget_remaining:ratio{{{_SELECT}}})"),
+        s.query(f"clamp_min(min(slo:error_budget_remaining:ratio{{{_SELECT}}}), -1)"),
         s.limits(0.25, 0),
         empty="Nothing measured",
     ).decimals(0)
@@ -100,9 +100,9 @@ def _kept() -> s.Panel:
 def _budget(objectives: Objectives) -> list[s.Panel]:
     left = s.series(
         "Budget left",
-        "What is left of each error budget. Lines: a quarter, and nothing.",
+        "What is left of each error budget; -100 % stands for that and worse. Lines: a quarter, and nothing.",
         "percentunit",
-        s.query(f"max by ({_BY}) (slo:error_budget_remaining:ratio{{{_SELECT}}})", _LEGEND),
+        s.query(f"max by ({_BY}) (clamp_min(slo:error_budget_remaining:ratio{{{_SELECT}}}, -1))", _LEGEND),
         empty="Nothing measured",
     ).min(-1)
     return [s.lines(left.max(1), (0, s.BEYOND), (0.25, s.NEAR)).span(12), *_burning(objectives)]

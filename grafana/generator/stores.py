@@ -8,6 +8,7 @@ from grafana_foundation_sdk.models import dashboard as dm
 from grafana.generator import shared as s
 from grafana.generator.layout import fill
 from grafana.generator.links import limit, runbook_url
+from grafana.generator.pieces import ceiling
 from grafana.generator.stores_elasticsearch import elasticsearch
 
 UID: Final = "nobet-stores"
@@ -160,9 +161,9 @@ def _postgres() -> list[s.Panel]:
         empty="No pool",
     )
     return [
-        s.colours(connections, {"limit": "red", "idle in transaction": "orange"}),
+        ceiling(s.colours(connections, {"active": "blue", "idle": "light-blue", "idle in transaction": "orange"}), "limit"),
         s.colours(work, {"committed": "blue", "rolled back": "orange", "deadlocks": "red"}),
-        s.lines(cached, (0.95, s.NEAR)).span(8),
+        s.lines(s.colours(cached, {"in memory": "blue"}), (0.95, s.NEAR)).span(8),
         longest.span(8),
         size.span(8),
         s.lines(queries, (0.2, s.NEAR)).span(8),
@@ -205,8 +206,8 @@ def _redis() -> list[s.Panel]:
     return [
         panel.span(6)
         for panel in (
-            commands,
-            s.colours(memory, {"used": "blue", "bound": "red"}),
+            s.colours(commands, {"commands": "blue"}),
+            ceiling(s.colours(memory, {"used": "blue"}), "bound"),
             s.colours(keys, {"time over": "blue", "pushed out": "red"}),
             s.stacked(s.colours(cache, {"hit": "blue", "miss": "light-blue", "error": "red"})),
         )

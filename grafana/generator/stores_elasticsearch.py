@@ -75,13 +75,13 @@ def elasticsearch() -> list[s.Panel]:
         empty="Not asked",
     )
     return [
-        work.span(8),
-        took.span(8),
+        s.colours(work, {"written": "blue", "searched": "purple"}).span(8),
+        s.colours(took, {"write": "blue", "search": "purple"}).span(8),
         s.colours(queues, {"write refused": "red", "search refused": "orange"}).span(8),
         s.lines(heap, (0.85, s.NEAR)).span(6),
         s.lines(garbage, (0.1, s.NEAR)).span(6),
         s.lines(disk, (0.85, s.WELL), (0.9, s.NEAR), (0.95, s.BEYOND)).span(6),
-        held.span(6),
+        s.colours(held, {"indices": "blue"}).span(6),
     ]
 
 

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders import dashboard as d
 from grafana.generator import shared as s
 from grafana.generator.layout import fill
 from grafana.generator.links import runbook_url
-from grafana.generator.pieces import bars
+from grafana.generator.pieces import bars, ceiling
 from grafana.generator.system_processes import processes
 
 UID: Final = "nobet-system"
@@ -128,7 +128,7 @@ def _cpu_and_memory() -> list[s.Panel]:
     )
     return [
         s.stacked(s.lines(cpu, (0.9, s.NEAR))),
-        s.colours(memory, {"total": "text", "used": "orange", "available": "blue", "swap used": "red"}),
+        ceiling(s.colours(memory, {"used": "orange", "available": "blue", "swap used": "purple"}), "total"),
         s.lines(waits, (0.2, s.NEAR)),
         s.colours(faults, {"processes ended": "red"}),
     ]

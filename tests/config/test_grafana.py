@@ -45,11 +45,11 @@ def test_a_dashboard_states_its_question_and_stays_small(board: dict[str, Any]) 
 
 @EACH_BOARD
 def test_a_dashboard_can_be_pointed_elsewhere_and_shows_alerts(board: dict[str, Any]) -> None:
-    """Data source and environment are variables, read anew with the time range; alerts and versions are marked; the runbook is linked."""
+    """Data source and environment are variables, read anew with the time range; alerts and deployments are marked; the runbook linked."""
     variables = {variable["name"]: variable for variable in board["templating"]["list"]}
     assert list(variables)[:2] == ["datasource", "env"]
     assert all(variable["refresh"] == 2 for variable in variables.values() if variable["type"] == "query")  # 2: when the time range changes
-    assert [note["name"] for note in board["annotations"]["list"]] == ["Alerts", "New versions"]
+    assert [note["name"] for note in board["annotations"]["list"]] == ["Alerts", "New versions", "Deployments"]
     assert any(link["url"].endswith("docs/runbook.md") for link in board["links"] if link.get("url"))
 
 

@@ -32,6 +32,10 @@ def searches() -> Iterator[tuple[str, str, str]]:
             for target in panel.get("targets", []):
                 if target["datasource"]["type"] == "elasticsearch":
                     yield name, target["datasource"]["uid"], target["query"]
+        for note in board["annotations"]["list"]:
+            if note["datasource"]["type"] == "elasticsearch":
+                assert {note["timeField"], note["textField"], note["tagsField"]} <= FIELDS[note["datasource"]["uid"]]
+                yield name, note["datasource"]["uid"], note["query"]
         for variable in board["templating"]["list"]:
             if variable["type"] == "query" and variable["datasource"]["type"] == "elasticsearch":
                 yield name, variable["datasource"]["uid"], json.loads(variable["query"])["query"]
