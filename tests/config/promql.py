@@ -6,7 +6,11 @@ from typing import Any, Final
 
 import promql_parser as parser
 
+Matchers = tuple[tuple[str, str, str], ...]
+"""Label, operator, value."""
+
 _WINDOW: Final = re.compile(r"\$__(?:rate_interval|interval|range)\b|\$\{__(?:rate_interval|interval|range)\}")
+_OPERATORS: Final = {"MatchOp.Equal": "=", "MatchOp.NotEqual": "!=", "MatchOp.Re": "=~", "MatchOp.NotRe": "!~"}
 _COMPARISONS: Final = {"==", "!=", ">", "<", ">=", "<="}
 
 
@@ -20,13 +24,17 @@ def matched_labels(expr: str) -> list[tuple[str, set[str]]]:
     return [(str(found.name or ""), {str(one.name) for one in found.matchers.matchers}) for found in _selectors(expr)]
 
 
-def selectors(expr: str) -> list[str]:
-    """Each selector of an expression as text, without range and offset."""
-    texts = []
-    for found in _selectors(expr):
-        matchers = ",".join(str(one) for one in found.matchers.matchers)
-        texts.append(f"{found.name or ''}{{{matchers}}}")
-    return texts
+def selected(expr: str) -> list[tuple[str, Matchers]]:
+    """(metric, its matchers) of each selector of an expression."""
+    return [
+        (str(found.name or ""), tuple((str(one.name), _OPERATORS[str(one.op)], str(one.value)) for one in found.matchers.matchers))
+        for found in _selectors(expr)
+    ]
+
+
+def shown(name: str, matchers: Matchers) -> str:
+    """A selector as people write it."""
+    return f"{name}{{{', '.join(f'{label}{operator}{chr(34)}{value}{chr(34)}' for label, operator, value in matchers)}}}"
 
 
 def compared(expr: str) -> list[str]:

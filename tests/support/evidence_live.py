@@ -4,6 +4,7 @@ import datetime as dt
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import httpx
@@ -14,18 +15,16 @@ from tests.support.grafana.sources import Sources, last
 from tests.support.grafana.variables import Value
 from tests.support.live_contract import Emitted, contract_probes
 from tests.support.live_rules import rule_probes
-from tests.support.lively import Probe, demo_on, watch
+from tests.support.lively import Probe, demo_on, for_a_moment, watch
 from tests.support.stack import RunningStack
 from tests.support.stores import Stores
 from tests.support.waiting import wait_until
 
-RANGE_SECONDS: Final = 900.0
-"""What a person would look at: the last 15 minutes."""
+RANGE_SECONDS: Final = 300.0
+"""What a person would look at: the last 5 minutes."""
 
 PATIENCE_SECONDS: Final = 240.0
 """All data are there after less than a minute on an idle machine."""
-
-CHOICE_SECONDS: Final = 10.0
 
 Key = tuple[str, str, str]
 """Kind of the promise, where it stands, its name there."""
@@ -42,7 +41,7 @@ class Evidence:
 
 def gather(stack: RunningStack, stores: Stores, app: httpx.Client) -> Evidence:
     """Play the demo until everything that is waited for has been seen."""
-    sources = Sources(stack)
+    sources = Sources(stack.declared)
     since = dt.datetime.now(dt.UTC).isoformat()
     try:
         with demo_on(stack):
@@ -73,7 +72,7 @@ def panel_probes(sources: Sources, typed: Mapping[str, str]) -> list[tuple[Key, 
     """A probe for each query of each panel, each annotation and the variables of each dashboard."""
     found: list[tuple[Key, Probe, bool]] = []
     for name in boards.names():
-        choose = _chooser(sources, name, dict(typed))
+        choose = for_a_moment(partial(_choices, sources, name, dict(typed)))
         found += [
             (("panel", name, query.name), _query_probe(sources, query, choose), not boards.may_be_empty(query))
             for query in boards.queries(name)
@@ -85,18 +84,8 @@ def panel_probes(sources: Sources, typed: Mapping[str, str]) -> list[tuple[Key, 
 Chooser = Callable[[], Mapping[str, Value]]
 
 
-def _chooser(sources: Sources, name: str, typed: dict[str, str]) -> Chooser:
-    """The values of a dashboard's variables; asked again a little later, because services are still appearing."""
-    known: dict[int, Mapping[str, Value]] = {}
-
-    def choose() -> Mapping[str, Value]:
-        now = int(time.monotonic() / CHOICE_SECONDS)
-        if now not in known:
-            known.clear()
-            known[now] = choices(sources, name, last(RANGE_SECONDS), typed)
-        return known[now]
-
-    return choose
+def _choices(sources: Sources, name: str, typed: dict[str, str]) -> Mapping[str, Value]:
+    return choices(sources, name, last(RANGE_SECONDS), typed)
 
 
 def _query_probe(sources: Sources, query: boards.Query, choose: Chooser) -> Probe:

@@ -1,19 +1,22 @@
 """What the rules that a Prometheus has loaded read and compare, as probes."""
 
-import time
+import re
+from collections import defaultdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
-from tests.config.promql import compared, metric_names, selectors
+from tests.config.promql import Matchers, compared, selected, shown
 from tests.support.grafana.sources import Sources, last
-from tests.support.lively import Probe
+from tests.support.lively import Probe, for_a_moment
 from tests.support.processes import CHECKOUT
 
 DECLARED_EMPTY: Final = CHECKOUT / "prometheus" / "empty_when_healthy.yml"
+
 LOOK_BACK_SECONDS: Final = 3600.0
-ASK_AGAIN_SECONDS: Final = 2.0
+"""A series that was there within the hour exists: a target may be down for a moment."""
+
 Key = tuple[str, str, str]
 
 
@@ -23,54 +26,69 @@ def declared_empty(path: Path = DECLARED_EMPTY) -> dict[str, dict[str, str]]:
     return declared
 
 
-def loaded_rules(sources: Sources) -> list[dict[str, Any]]:
-    """The rules as Prometheus has loaded them, scaled windows and all."""
-    return [rule for group in sources.prometheus("rules")["groups"] for rule in group["rules"]]
-
-
 def rule_probes(sources: Sources) -> list[tuple[Key, Probe, bool]]:
     """For each rule: it is evaluated without an error, its series exist, and what it compares or records has a value."""
-    declared, healths = declared_empty(), _Healths(sources)
+    declared, loaded = declared_empty(), _Loaded(sources)
     found: dict[Key, tuple[Probe, bool]] = {}
-    for rule in loaded_rules(sources):
+    for rule in loaded.rules():
         name, expr = rule["name"], rule["query"]
-        excused = name in declared["rules"]
-        found["health", name, expr] = healths.probe(name, expr), True
-        for selector in selectors(expr):
-            found["series", name, selector] = _series(sources, selector), not metric_names(selector) & set(declared["series"])
-        parts = compared(expr) if rule["type"] == "alerting" else [expr]
-        for part in parts:
-            found["value", name, part] = _value(sources, part), not excused
+        found["health", name, expr] = loaded.health(name, expr), True
+        for metric, matchers in selected(expr):
+            found["series", name, shown(metric, matchers)] = loaded.exists(metric, matchers), metric not in declared["series"]
+        waited_for = name not in declared["rules"]
+        if rule["type"] == "recording":
+            found["value", name, expr] = loaded.exists(name, ()), waited_for
+            continue
+        for part in compared(expr):
+            found["value", name, part] = _value(sources, part), waited_for
     return [(key, probe, waited_for) for key, (probe, waited_for) in found.items()]
 
 
-class _Healths:
-    """What Prometheus says about the evaluation of its rules; asked now and then."""
+class _Loaded:
+    """The rules and series of a Prometheus; hundreds of probes share one answer of it for a moment."""
 
     def __init__(self, sources: Sources) -> None:
-        self._sources: Final = sources
-        self._asked = 0.0
-        self._rules: list[dict[str, Any]] = []
+        self.rules: Final = for_a_moment(lambda: [rule for group in sources.prometheus("rules")["groups"] for rule in group["rules"]])
+        read = {metric for rule in self.rules() for metric, _ in selected(rule["query"])}
+        recorded = {rule["name"] for rule in self.rules() if rule["type"] == "recording"}
+        self._series: Final = for_a_moment(lambda: _by_name(sources, read | recorded))
 
-    def probe(self, name: str, expr: str) -> Probe:
-        """Says what is wrong with a rule."""
+    def health(self, name: str, expr: str) -> Probe:
+        """Says what is wrong with the evaluation of a rule."""
 
         def probe() -> str:
-            if time.monotonic() - self._asked > ASK_AGAIN_SECONDS:
-                self._asked, self._rules = time.monotonic(), loaded_rules(self._sources)
-            found = [rule for rule in self._rules if (rule["name"], rule["query"]) == (name, expr)]
+            found = [rule for rule in self.rules() if (rule["name"], rule["query"]) == (name, expr)]
             return "; ".join(rule.get("lastError") or rule["health"] for rule in found if rule["health"] != "ok")
 
         return probe
 
+    def exists(self, name: str, matchers: Matchers) -> Probe:
+        """Says which selector finds no series."""
 
-def _series(sources: Sources, selector: str) -> Probe:
-    def probe() -> str:
-        window = last(LOOK_BACK_SECONDS)
-        there = sources.prometheus("series", **{"match[]": selector, "start": window.start, "end": window.end})
-        return "" if there else f"no series {selector}"
+        def probe() -> str:
+            there = any(_fits(labels, matchers) for labels in self._series().get(name, []))
+            return "" if there else f"no series {shown(name, matchers)}"
 
-    return probe
+        return probe
+
+
+def _by_name(sources: Sources, names: set[str]) -> dict[str, list[dict[str, str]]]:
+    """The series of all metrics that rules read or record."""
+    window = last(LOOK_BACK_SECONDS)
+    found: dict[str, list[dict[str, str]]] = defaultdict(list)
+    which = f'{{__name__=~"{"|".join(sorted(names))}"}}'
+    for labels in sources.prometheus("series", **{"match[]": which, "start": window.start, "end": window.end}):
+        found[labels["__name__"]].append(labels)
+    return found
+
+
+def _fits(labels: dict[str, str], matchers: Matchers) -> bool:
+    for name, operator, wanted in matchers:
+        value = labels.get(name, "")
+        same = re.fullmatch(wanted, value) is not None if "~" in operator else value == wanted
+        if same is operator.startswith("!"):
+            return False
+    return True
 
 
 def _value(sources: Sources, part: str) -> Probe:

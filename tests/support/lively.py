@@ -3,14 +3,17 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
 from tests.support.stack import RunningStack
 
 Key = TypeVar("Key")
+Answer = TypeVar("Answer")
 
 Probe = Callable[[], str]
 """Says what is missing still; nothing when all is there. AssertionError is an answer that won't change by waiting."""
@@ -18,9 +21,13 @@ Probe = Callable[[], str]
 SCENARIO: Final = "bad-night"
 """Visitors of every kind, failures of the application and of what it depends on."""
 
-VISITS_A_SECOND: Final = 5
+VISITS_A_SECOND: Final = 3
 LONGEST_MINUTES: Final = 15
-PAUSE_SECONDS: Final = 1.0
+PAUSE_SECONDS: Final = 2.0
+AT_ONCE: Final = 6
+"""Questions under way; a dashboard asks as many when it is opened."""
+
+NOT_ASKED: Final = "not asked yet"
 
 REFUSED: Final = "refused: "
 """Begins what is said about a question that a server would not answer."""
@@ -52,16 +59,31 @@ def watch(probes: Mapping[Key, Probe], patience: Mapping[Key, bool], seconds: fl
 
     It ends as soon as nothing that is waited for is missing, at the latest after `seconds` and one last round.
     """
-    missing = dict.fromkeys(probes, "not asked yet")
+    missing = dict.fromkeys(probes, NOT_ASKED)
     limit = time.monotonic() + seconds
-    while True:
-        last = time.monotonic() >= limit
-        for key, said in missing.items():
-            if said:
-                missing[key] = _asked(probes[key])
-        if last or not any(said for key, said in missing.items() if patience[key]):
-            return missing
-        time.sleep(PAUSE_SECONDS)
+    with ThreadPoolExecutor(AT_ONCE) as askers:
+        while True:
+            last = time.monotonic() >= limit
+            due = [key for key, said in missing.items() if said and (patience[key] or last or said == NOT_ASKED)]
+            missing.update(zip(due, askers.map(lambda key: _asked(probes[key]), due), strict=True))
+            if last or not any(said for key, said in missing.items() if patience[key]):
+                return missing
+            time.sleep(PAUSE_SECONDS)
+
+
+def for_a_moment(ask: Callable[[], Answer], seconds: float = 10.0) -> Callable[[], Answer]:
+    """Gives the same answer for a moment, to whichever thread; then asks again."""
+    lock = threading.Lock()
+    kept: list[tuple[float, Answer]] = []
+
+    def answer() -> Answer:
+        with lock:
+            if not kept or time.monotonic() - kept[0][0] > seconds:
+                found = ask()
+                kept[:] = [(time.monotonic(), found)]
+            return kept[0][1]
+
+    return answer
 
 
 def _asked(probe: Probe) -> str:

@@ -11,11 +11,11 @@ from typing import Any, Final
 import httpx
 import yaml
 
+from app.stack.stack import Stack
 from tests.support.grafana import msearch
 from tests.support.grafana.boards import Query
 from tests.support.grafana.variables import Value, fill
 from tests.support.processes import CHECKOUT
-from tests.support.stack import RunningStack
 
 PIXELS: Final = 1000
 """Grafana asks for about as many points as a panel is wide."""
@@ -61,9 +61,9 @@ def seconds_of(duration: str) -> float:
 class Sources:
     """The data sources of one stack. Every answer is a number: how many filled series or documents came back."""
 
-    def __init__(self, stack: RunningStack) -> None:
+    def __init__(self, stack: Stack) -> None:
         self._stack: Final = stack
-        settings = stack.declared.settings
+        settings = stack.settings
         self._scrape: Final = seconds_of(str(settings.prometheus_scrape_interval))
         declared = yaml.safe_load(_SOURCES.read_text(encoding="utf-8"))["datasources"]
         self._indices: Final[dict[str, str]] = {

@@ -1,0 +1,1 @@
+"""How long the dashboards and the rules take on a running stack."""

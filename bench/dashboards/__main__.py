@@ -1,0 +1,75 @@
+"""`python -m bench.dashboards`: how long each dashboard's queries take over a day, and the rules of one evaluation, on the running stack.
+
+A dashboard is asked as a browser does: all of its queries, six at once, with variables as when it is opened. Goals: each dashboard within
+3 s over 24 h, all rules within 200 ms.
+"""
+
+import argparse
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final
+
+import httpx
+from rich.console import Console
+
+from app.core.config import ConfigError
+from app.stack.errors import StackError
+from app.stack.stack import open_stack
+from tests.support.grafana import boards
+from tests.support.grafana.choices import choices
+from tests.support.grafana.sources import Sources, last
+
+AT_ONCE: Final = 6
+BOARD_SECONDS: Final = 3.0
+RULES_SECONDS: Final = 0.2
+
+say = Console(highlight=False).print
+
+
+def main() -> int:
+    """0 when all goals are met, 1 when one is not or the stack does not answer."""
+    parser = argparse.ArgumentParser(prog="python -m bench.dashboards", description="Time the queries of dashboards and rules.")
+    parser.add_argument("--hours", type=float, default=24.0, help="time range (default: %(default)s)")
+    options = parser.parse_args()
+    try:
+        sources = Sources(open_stack())
+        say(f"{_held(sources):.1f} h of data are there; asked are {options.hours:g} h.\n")
+        slowest = max(_board(sources, name, options.hours * 3600) for name in boards.names())
+        rules = _rules(sources)
+    except (StackError, ConfigError, httpx.HTTPError, AssertionError) as error:
+        say(f"{error}\nThis needs the running stack with some traffic: make up, make demo")
+        return 1
+    say(f"\nSlowest dashboard {slowest:.2f} s (goal {BOARD_SECONDS:g} s), rules {rules * 1000:.0f} ms (goal {RULES_SECONDS * 1000:.0f} ms)")
+    return 0 if slowest <= BOARD_SECONDS and rules <= RULES_SECONDS else 1
+
+
+def _held(sources: Sources) -> float:
+    """Hours since the first sample."""
+    status = sources.prometheus("status/tsdb")["headStats"]
+    return (time.time() - float(status["minTime"]) / 1000) / 3600
+
+
+def _board(sources: Sources, name: str, seconds: float) -> float:
+    """Seconds until all queries of a dashboard were answered."""
+    window = last(seconds)
+    began = time.perf_counter()
+    values = choices(sources, name, window, {})
+    with ThreadPoolExecutor(AT_ONCE) as askers:
+        asked = [askers.submit(partial(sources.ask, query, values, window)) for query in boards.queries(name)]
+        for one in asked:
+            one.result()
+    took = time.perf_counter() - began
+    say(f"{name:28} {len(asked):3} queries  {took:6.2f} s")
+    return took
+
+
+def _rules(sources: Sources) -> float:
+    """Seconds of the last evaluation of all groups."""
+    groups = sources.prometheus("rules")["groups"]
+    return sum(float(group["evaluationTime"]) for group in groups)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
