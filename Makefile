@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 # Most of the time the tests wait for servers: two processes halve it, more would only disturb each other.
 TEST_PROCESSES ?= 2
 
-.PHONY: faults fault-cases bench bench-load help generated servers venv up down status story demo token backup restore clean test test-unit lint fmt generate requirements coverage-map
+.PHONY: drill faults fault-cases bench bench-load help generated servers venv up down status story demo preview pictures token backup restore clean test test-unit lint fmt generate requirements coverage-map
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "; print "Nöbet: the night watch for FastAPI services\n"} /^[a-z-]+:.*## / {printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,15 @@ story: $(STAMP) ## Show one request everywhere: make story ID=abc123
 
 demo: $(STAMP) ## Send lifelike traffic with failures in it; Ctrl-C ends it
 	@$(RUN) -m app.cli demo $(SCENARIO) $(if $(RATE),--rate $(RATE)) $(if $(MINUTES),--minutes $(MINUTES))
+
+preview: $(STAMP) ## Show the dashboards of the running stack without Grafana; Ctrl-C ends it
+	@$(RUN) -m app.cli preview
+
+pictures: $(STAMP) ## Make the pictures of all dashboards in docs/images/dashboards, from the running stack
+	@$(RUN) -m tests.pictures
+
+drill: $(STAMP) ## Break everything on purpose and watch each alert come and go (an hour); ALERTS="RedisDown …" for some
+	@$(RUN) -m app.cli drill $(ALERTS) $(ARGS)
 
 token: $(STAMP) ## Print the bearer token of /metrics
 	@$(RUN) -m app.cli token

@@ -21,6 +21,7 @@ PORTS: Final[dict[str, int]] = {
     "prometheus": 9090,
     "alertmanager": 9093,
     "grafana": 3000,
+    "preview": 3010,
     "jaeger_ui": 16686,
     "jaeger_health": 13133,
     "jaeger_metrics": 8888,

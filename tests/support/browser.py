@@ -3,6 +3,7 @@
 Driven over the DevTools protocol: open a page, run a script in it, get its value back.
 """
 
+import base64
 import json
 import os
 import shutil
@@ -60,6 +61,14 @@ class Browser:
         answer = self._command("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
+
+    def resize(self, width: int, height: int) -> None:
+        """Give the page's window this size."""
+        self._command("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+
+    def picture(self) -> bytes:
+        """The window as PNG."""
+        return base64.b64decode(self._command("Page.captureScreenshot", format="png")["data"])
 
     def __enter__(self) -> Self:
         program, env = chromium()

@@ -1,0 +1,44 @@
+/** Calls to the preview's own server, which holds the addresses and passwords of the stores. */
+
+export interface SourceFacts {
+  uid: string;
+  name: string;
+  type: string;
+  isDefault: boolean;
+  options: Record<string, any>;
+}
+
+export interface BoardFacts {
+  uid: string;
+  title: string;
+  description: string;
+  tags: string[];
+}
+
+export interface Boot {
+  sources: SourceFacts[];
+  dashboards: BoardFacts[];
+}
+
+/** The body of an answer. Throws an Error with the sentence that the server, or the store behind it, gave. */
+export async function ask(path: string, init?: RequestInit): Promise<any> {
+  const response = await fetch(path, init);
+  const text = await response.text();
+  let body: any;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    throw new Error(`${path} answered ${response.status} with something that is not JSON`);
+  }
+  if (!response.ok || body.status === 'error') {
+    throw new Error(sentence(body) || `${path} answered ${response.status}`);
+  }
+  return body;
+}
+
+export const askSource = (uid: string, path: string, init?: RequestInit) => ask(`/preview/sources/${uid}/${path}`, init);
+
+function sentence(body: any): string {
+  const reason = body?.error ?? body?.errors?.[0]?.msg ?? '';
+  return typeof reason === 'string' ? reason : (reason.reason ?? JSON.stringify(reason));
+}
