@@ -74,7 +74,7 @@ def _at_a_glance() -> list[s.Panel]:
         ).links([board_link("API performance", "nobet-api-performance")]),
         s.number(
             "Least budget left",
-            "What is left of the error budget that is used up most, over 30 days. Below 0 a promise is broken; -100 % stands for worse, too.",
+            "What is left of the error budget that is used up most, over 30 days. Below 0 a promise is broken; -100 %: or worse.",
             "percentunit",
             s.query(f"clamp_min(min(slo:error_budget_remaining:ratio{{{s.SELECT}}}), -1)"),
             s.limits(0.25, 0),
