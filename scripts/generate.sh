@@ -2,7 +2,7 @@
 # Writes every file that is made from declarations. With --check it fails when one was out of date.
 set -euo pipefail
 python=$1
-files() { cat .env.example docs/telemetry.md docs/runbook.md docker/elasticsearch/templates/*.json prometheus/rules/*.yml prometheus/targets/native/*.yml grafana/dashboards/*.json 2>/dev/null | sha256sum; }
+files() { cat .env.example docs/telemetry.md docs/runbook.md docker/elasticsearch/templates/*.json prometheus/rules/*.yml prometheus/tests/slo*.yml prometheus/targets/native/*.yml grafana/dashboards/*.json 2>/dev/null | sha256sum; }
 before=$(files)
 "$python" -m app.core.telemetry.document
 "$python" -m prometheus.generator

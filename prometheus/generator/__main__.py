@@ -1,4 +1,4 @@
-"""`python -m prometheus.generator`: write rules and runbook."""
+"""`python -m prometheus.generator`: write rules, runbook and the cases of the objectives."""
 
 import argparse
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Final
 
 from prometheus.generator.model import Context
 from prometheus.generator.render import write
+from prometheus.generator.slo_cases import case_files
 
 ROOT: Final = Path(__file__).parent.parent.parent
 
@@ -28,6 +29,8 @@ def main() -> None:
         write(given.out, context)
     else:
         write(ROOT / "prometheus" / "rules", context, ROOT / "docs" / "runbook.md")
+        for name, content in case_files().items():
+            (ROOT / "prometheus" / "tests" / name).write_text(content, encoding="utf-8")
 
 
 def _limit(text: str) -> tuple[str, float]:

@@ -52,6 +52,11 @@ def runbook(context: Context) -> str:
     return "\n".join(parts)
 
 
+def to_yaml(document: dict[str, Any]) -> str:
+    """YAML as the project's lint wants it."""
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
+
+
 def write(out: Path, context: Context, runbook_file: Path | None = None) -> None:
     """Write the rule files into `out`, replacing what was generated before, and the runbook where asked."""
     out.mkdir(parents=True, exist_ok=True)
@@ -69,7 +74,7 @@ def _rule_file(group: Group, context: Context) -> str:
     rules = [_alert(rule, context) if isinstance(rule, Alert) else _record(rule, context) for rule in group.rules]
     interval = {"interval": format_duration(context.window(group.interval))} if group.interval else {}
     document = {"groups": [{"name": f"nobet.{group.name}", **interval, "rules": rules}]}
-    return NOTE + yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
+    return NOTE + to_yaml(document)
 
 
 def _record(rule: Record, context: Context) -> dict[str, Any]:

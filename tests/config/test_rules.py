@@ -1,5 +1,6 @@
 """The alert rules: valid, generated, complete, and proven to fire and to stay silent."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,10 @@ import yaml
 from app.core.telemetry.metrics import HTTP_BUCKETS, VOICE_BUCKETS
 from prometheus.generator.model import THRESHOLDS_FILE, Context, format_duration, parse_duration
 from prometheus.generator.render import rule_files, runbook, write
-from tests.config.files import RULE_TESTS, RULES, RUNBOOK, alerts, load, rules_of, run
+from prometheus.generator.slo_cases import case_files
+from tests.config.files import DASHBOARDS, RULE_TESTS, RULES, RUNBOOK, alerts, load, rules_of, run
+
+UIDS = sorted(json.loads(path.read_text(encoding="utf-8"))["uid"] for path in DASHBOARDS.glob("*.json"))
 
 SHORTEST_WINDOW = 4
 """Scrapes that rate() needs."""
@@ -41,6 +45,10 @@ def test_promtool_finds_no_fault_in_the_rules(promtool: Path) -> None:
     "ALR-21",
     "UPT-02",
     "UPT-03",
+    "SLO-01",
+    "SLO-02",
+    "SLO-03",
+    "SLO-07",
 )
 @pytest.mark.parametrize("cases", sorted(RULE_TESTS.glob("*.yml")), ids=lambda path: path.stem)
 def test_alerts_fire_and_stay_silent_as_their_cases_say(promtool: Path, cases: Path) -> None:
@@ -138,6 +146,7 @@ def test_committed_rules_and_runbook_are_what_the_generator_writes() -> None:
     """Generating again changes nothing."""
     assert {path.name: path.read_text(encoding="utf-8") for path in RULES.glob("*.yml")} == rule_files(Context())
     assert RUNBOOK.read_text(encoding="utf-8") == runbook(Context())
+    assert {path.name: path.read_text(encoding="utf-8") for path in RULE_TESTS.glob("slo*.yml")} == case_files()
 
 
 @pytest.mark.req("ALR-16")
@@ -151,9 +160,9 @@ def test_an_alert_tells_what_its_reader_needs(alert: dict[str, Any]) -> None:
     assert re.fullmatch(r"[A-Z][A-Za-z]{1,39}", alert["alert"])
     assert notes["runbook_url"].endswith(f"/docs/runbook.md#{alert['alert'].lower()}")
     assert f"\n### {alert['alert']}\n" in RUNBOOK.read_text(encoding="utf-8")
-    assert notes["dashboard_url"].startswith(("http://127.0.0.1:3000/d/nobet-api-performance?", "http://127.0.0.1:3000/explore?"))
+    assert re.match(rf"http://127\.0\.0\.1:3000/(explore|d/({'|'.join(UIDS)}))\?", notes["dashboard_url"])
     assert "service" in alert["labels"] or re.search(
-        r"by \([^)]*\bservice\b|probe_success|service_endpoint|service_stage|service_task|service:|mountpoint|node_", alert["expr"]
+        r"by \([^)]*\bservice\b|probe_success|service_endpoint|service_stage|service_task|service:|slo:|mountpoint|node_", alert["expr"]
     )
 
 

@@ -55,13 +55,11 @@ def _alert(slo: Slo, tier: Tier) -> Alert:
         hold=tier.hold,
         summary=f"The error budget of {slo.title[0].lower()}{slo.title[1:]} is used up too {_SPEED[tier.name]}.",
         description=f"{slo.title}, promised: {slo.objective * 100:g} %. {{{{ $labels.service }}}} uses its error budget "
-        f"{{{{ $value | printf `%.1f` }}}} times as quickly as it may. {{{{ with printf `slo:error_budget_remaining:ratio"
-        f'{{slo="{slo.name}",service="%s",env="%s"}}` $labels.service $labels.env | query }}}}'
-        "Left of it: {{ . | first | value | humanizePercentage }}.{{ end }}",
+        f"{{{{ $value | printf `%.1f` }}}} times as quickly as it may.",
         means=f"{slo.meaning} {tier.meaning[0].upper()}{tier.meaning[1:]} are gone, and it goes on. "
         + ("Users are hurt now." if tier.severity == "critical" else "Nobody needs to get up for it."),
         steps=_STEPS[slo.alert],
-        look=f"{_BURN}{tier.pairs[0].long}{chosen}",
+        board="nobet-slo",
     )
 
 
