@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from grafana_foundation_sdk.builders import elasticsearch as es
-from grafana_foundation_sdk.builders import logs, statetimeline
-from grafana_foundation_sdk.models import common as cm
+from grafana_foundation_sdk.builders import statetimeline
 from grafana_foundation_sdk.models import dashboard as dm
 
 from grafana.generator import shared as s
 from grafana.generator.api_queries import ERROR_RATIO, RANGE, REQUESTS, quantile, share_under
+from grafana.generator.elastic import lines
+from grafana.generator.log_panels import log_lines
 
 SLO_SECONDS: Final = 0.2
 """95 % of the requests are to be faster; an edge of the histogram."""
@@ -92,27 +92,12 @@ def traffic() -> list[s.Panel]:
         s.query(f"sum by (exception_type) (rate(http_exceptions_total{{{s.SELECT}}}{RANGE}))", "{{exception_type}}"),
         empty="No exceptions",
     ).data_links([s.logs_link("Log records", 'error_type:"${__field.labels.exception_type}"')])
-    errors = (
-        logs.Panel()
-        .title("Latest errors")
-        .description("Error records of the selected services, newest first. A record's trace_id opens its trace.")
-        .datasource(s.LOGS)
-        .with_target(
-            es.Dataquery()
-            .query("log_level:(error OR critical) AND service_name:${service:lucene}")
-            .time_field("timestamp")
-            .metrics([es.Logs().id("1")])
-            .datasource(s.LOGS)
-            .ref_id("A")
-        )
-        .show_time(True)
-        .wrap_log_message(True)
-        .enable_log_details(True)
-        .sort_order(cm.LogsSortOrder.DESCENDING)
-        .span(12)
-        .height(8)
+    errors = log_lines(
+        "Latest errors",
+        "Error records of the selected services, newest first. A record's trace_id opens its trace, its request_id its story.",
+        lines("log_level:(error OR critical) AND service_name:${service:lucene}", limit=100),
     )
-    return [rate, ratios, exceptions, errors]
+    return [rate, ratios, exceptions, errors.span(12).height(8)]
 
 
 def inside() -> list[s.Panel]:

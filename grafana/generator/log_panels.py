@@ -11,7 +11,7 @@ from grafana_foundation_sdk.models import dashboard as dm
 
 from grafana.generator import shared as s
 
-LEVELS: Final = {"debug": "light-blue", "info": "blue", "warning": "orange", "error": "red", "critical": "dark-purple"}
+LEVELS: Final[dict[str, str]] = {"debug": "light-blue", "info": "blue", "warning": "orange", "error": "red", "critical": "dark-purple"}
 """The colour of each level, everywhere."""
 
 Column = tuple[str, str]

@@ -6,6 +6,7 @@ from grafana_foundation_sdk.builders import dashboard as d
 
 from grafana.generator import shared as s
 from grafana.generator.api_queries import RANGE
+from grafana.generator.log_panels import LEVELS
 
 _HERE: Final = s.ALL_SERVICES
 _EMPTY: Final = "No shipper"
@@ -109,7 +110,7 @@ def flow() -> list[s.Panel]:
         s.query(_rate("log_records_suppressed_total", "reason"), "{{reason}}"),
         empty="Nothing is left out",
     )
-    return [way, s.stacked(emitted), s.stacked(levels), left_out]
+    return [way, s.stacked(emitted), s.colours(s.stacked(levels), LEVELS), left_out]
 
 
 def waiting() -> list[s.Panel]:
@@ -143,14 +144,18 @@ def waiting() -> list[s.Panel]:
         ),
         empty="No canary came back in this interval",
     )
-    residual = s.series(
-        "Residual over time",
-        "Written - indexed - dead - dropped - backlog, of one moment. It stays at 0.",
-        "short",
-        s.query(f"sum(service:log_records:residual{{{_HERE}}})", "residual"),
-        empty=_EMPTY,
-    ).min(-1)
-    return [s.lines(age, (LATE_SECONDS, s.NEAR)), s.colours(backlog, {"bound": "orange"}), arrival, residual]
+    residual = (
+        s.series(
+            "Residual over time",
+            "Written - indexed - dead - dropped - backlog, of one moment. It stays at 0.",
+            "short",
+            s.query(f"sum(service:log_records:residual{{{_HERE}}})", "residual"),
+            empty=_EMPTY,
+        )
+        .min(-1)
+        .max(1)
+    )
+    return [s.lines(age, (LATE_SECONDS, s.NEAR)), s.colours(backlog, {"backlog": "blue", "bound": "orange"}), arrival, residual]
 
 
 def delivery() -> list[s.Panel]:
