@@ -68,7 +68,7 @@ def _glance() -> list[s.Panel]:
             s.no_limits(),
             calc="count",
             empty=_NONE,
-        ),
+        ).reduce_options(s.only_field("Count", "count")),
         total(
             "Users hurt",
             "Most users of one service with an error record. Records of people who are not signed in have no user.",
