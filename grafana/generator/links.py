@@ -30,6 +30,11 @@ def board_link(title: str, uid: str, *, keep: tuple[str, ...] = ("env",), **vari
     return d.DashboardLink(title).url(f"/d/{uid}?from=${{__from}}&to=${{__to}}{kept}{chosen}").type(dm.DashboardLinkType.LINK)
 
 
+def rule_link() -> d.DashboardLink:
+    """A link from an alert's name in a table to its rule, which links its runbook entry and its dashboard."""
+    return d.DashboardLink("Its rule").url("/alerting/list?search=${__value.text:percentencode}").type(dm.DashboardLinkType.LINK)
+
+
 def story_link(value: str = "${__value.text}") -> d.DashboardLink:
     """A link to the story of the id that `value` stands for."""
     return board_link("Its story", "nobet-request-story", id=value)

@@ -3,12 +3,13 @@
 from typing import Final
 
 from grafana_foundation_sdk.builders import dashboard as d
+from grafana_foundation_sdk.models import dashboard as dm
 
 from grafana.generator import shared as s
 from grafana.generator.layout import fill
-from grafana.generator.links import limit, runbook_url
+from grafana.generator.links import limit, rule_link, runbook_url
 from grafana.generator.oncall_watch import delivery, watch
-from grafana.generator.pieces import Column, numbers_of
+from grafana.generator.pieces import Column, linked, numbers_of
 
 UID: Final = "nobet-oncall"
 
@@ -84,7 +85,7 @@ def _at_a_glance() -> list[s.Panel]:
             s.query(f'max(alertmanager_silences{{{_ENV}, state="active"}})'),
             s.limits(1, 5),
             empty="Alertmanager is down",
-        ),
+        ).links([d.DashboardLink("All silences").url("/alerting/silences?alertmanager=Alertmanager").type(dm.DashboardLinkType.LINK)]),
     ]
 
 
@@ -118,21 +119,24 @@ def _people() -> list[s.Panel]:
         s.query(f"sum by (severity) (increase(oncall_incidents_total{{{_ENV}}}[$__range]))", "{{severity}}"),
         empty="On-call is down",
     )
-    samples = f"sum by (alertname, service, severity) (count_over_time({_FIRING}[$__range]))"
-    # As many samples as Prometheus took of itself are the whole time: rules are evaluated as often as targets are scraped.
-    whole = f'scalar(max(count_over_time(up{{{_ENV}, job="prometheus"}}[$__range])))'
     return [
         s.stacked(s.colours(firing, SEVERITIES)),
         s.colours(answers, {"first message": "blue", "acknowledged (MTTA)": "orange", "over (MTTR)": "purple"}),
         s.colours(incidents, SEVERITIES),
-        numbers_of(
-            "Noisiest alerts",
-            "For which part of the time range shown each alert fired. What fires for long and nobody acts on is noise: mend or delete it.",
-            {"alertname": "Alert", "service": "Service", "severity": "Severity"},
-            (Column("Time firing", "percentunit", f"{samples} / {whole}", 1),),
-            sort="Time firing",
-            empty="Nothing fired",
-        )
-        .span(12)
-        .height(8),
+        _noisiest(),
     ]
+
+
+def _noisiest() -> s.Panel:
+    samples = f"sum by (alertname, service, severity) (count_over_time({_FIRING}[$__range]))"
+    # As many samples as Prometheus took of itself are the whole time: rules are evaluated as often as targets are scraped.
+    whole = f'scalar(max(count_over_time(up{{{_ENV}, job="prometheus"}}[$__range])))'
+    panel = numbers_of(
+        "Noisiest alerts",
+        "For which part of the time range shown each alert fired. What fires for long and nobody acts on is noise: mend or delete it.",
+        {"alertname": "Alert", "service": "Service", "severity": "Severity"},
+        (Column("Time firing", "percentunit", f"{samples} / {whole}", 1),),
+        sort="Time firing",
+        empty="Nothing fired",
+    )
+    return linked(panel, "Alert", rule_link()).span(12).height(8)

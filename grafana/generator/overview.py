@@ -4,16 +4,15 @@ from typing import Final
 
 from grafana_foundation_sdk.builders import dashboard as d
 from grafana_foundation_sdk.builders import table
-from grafana_foundation_sdk.models import dashboard as dm
 
 from app.core.telemetry.metrics import HTTP_BUCKETS
 from grafana.generator import shared as s
 from grafana.generator.elastic import counted
 from grafana.generator.general_system_health import services
 from grafana.generator.layout import fill
-from grafana.generator.links import board_link, limit, runbook_url
+from grafana.generator.links import board_link, limit, rule_link, runbook_url
 from grafana.generator.log_panels import LEVELS, bars
-from grafana.generator.pieces import Column, numbers_of
+from grafana.generator.pieces import Column, linked, numbers_of
 
 UID: Final = "nobet-overview"
 
@@ -106,8 +105,7 @@ def _alerts() -> table.Panel:
         sort="Severity",
         empty="Nothing fires",
     ).height(6)
-    to_rule = d.DashboardLink("Its rule").url("/alerting/list?search=${__value.text:percentencode}").type(dm.DashboardLinkType.LINK).build()
-    return panel.override_by_name("Alert", [dm.DynamicConfigValue("links", [{"title": to_rule.title, "url": to_rule.url}])])
+    return linked(panel, "Alert", rule_link())
 
 
 def _quantile(histogram: str) -> str:

@@ -83,6 +83,12 @@ def tiles(title: str, shows: str, target: prometheus.Dataquery, *, empty: str) -
     )
 
 
+def linked(panel: table.Panel, column: str, link: d.DashboardLink) -> table.Panel:
+    """Make the words of a column a link."""
+    built = link.build()
+    return panel.override_by_name(column, [dm.DynamicConfigValue("links", [{"title": built.title, "url": built.url}])])
+
+
 def ceiling(panel: timeseries.Panel, name: str) -> timeseries.Panel:
     """Draw a series as the upper limit that it is: a dashed line without an area below it."""
     dashes = {"fill": "dash", "dash": [10, 10]}
