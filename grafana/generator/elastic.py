@@ -74,7 +74,7 @@ def grouped(lucene: str, fields: tuple[str, ...], *, newest_first: bool = False,
 
 def terms_variable(name: str, label: str, field: str, lucene: str = "*", *, several: bool = True, size: int = 100) -> d.QueryVariable:
     """A variable with the values that a field has in the time range, most frequent first where there is only one to be chosen."""
-    wanted = {"find": "terms", "field": field, "query": lucene, "size": size, "orderBy": "_term" if several else "doc_count"}
+    wanted = {"find": "terms", "field": field, "query": lucene, "size": size, "orderBy": "term" if several else "doc_count"}
     variable = (
         d.QueryVariable(name)
         .label(label)

@@ -93,8 +93,8 @@ def rows(title: str, shows: str, target: es.Dataquery, columns: Mapping[str, Col
         .height(9)
     )
     for heading, unit in columns.values():
-        if unit:
-            panel.override_by_name(heading, [dm.DynamicConfigValue("unit", unit)])
+        # What the panel says when it is empty would otherwise stand in each empty cell.
+        panel.override_by_name(heading, [dm.DynamicConfigValue("unit", unit or "string"), dm.DynamicConfigValue("noValue", "-")])
     if sort:
         panel.sort_by([common.TableSortByFieldState().display_name(sort).desc(True)])
     return panel

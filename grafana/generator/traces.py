@@ -41,7 +41,7 @@ def waterfall(title: str, shows: str, trace_id: str) -> d.Panel:
         .datasource(JAEGER)
         .with_target(_Builder(query=trace_id))
         .span(24)
-        .height(14)
+        .height(11)
     )
 
 
