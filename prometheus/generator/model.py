@@ -22,7 +22,6 @@ _UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION: Final = re.compile(r"(\d+)(ms|s|m|h|d)")
 _MARK: Final = re.compile(r"<(seconds |percent )?(\d+(?:ms|s|m|h|d)|ALERT_[A-Z0-9_]+)>")
 _INTERVAL: Final = re.compile(r"<interval( seconds)?>")
-_EVENTS: Final = re.compile(r"<events (\d+)>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +30,7 @@ class Alert:
 
     `expr` is PromQL in which `<5m>` is a window, `<seconds 5m>` the same as a
     number of seconds, `<ALERT_…>` a limit, `<percent ALERT_…>` a ratio in
-    percent, `<interval>` the time between two scrapes, and `<events 10>` a
-    number of events that shrinks with the windows. `hold` is its `for`: a duration,
+    percent, and `<interval>` the time between two scrapes. `hold` is its `for`: a duration,
     or the name of a limit in minutes. `service` names the service when the
     series don't carry the label. `look` is the PromQL that Explore opens with;
     without it the link leads to the dashboard `board`.
@@ -133,7 +131,7 @@ class Context:
             return format_number(self._scrape_interval) if match[1] else format_duration(self._scrape_interval)
 
         marked = _INTERVAL.sub(every, expr.strip())
-        return _MARK.sub(fill, _EVENTS.sub(lambda match: format_number(max(1, int(match[1]) * self._scale)), marked))
+        return _MARK.sub(fill, marked)
 
     def runbook(self, name: str) -> str:
         """Address of an alert's heading in the runbook."""

@@ -61,7 +61,9 @@ class Slo:
     tiers: tuple[Tier, ...]
     fewest: int
     """Bad events without which nobody is told; 0 for objectives that count time."""
-    counted: "Counted"
+    counted: Counted
+    told_by: tuple[str, ...]
+    """Alerts that page sooner for the same trouble."""
 
     @property
     def budget(self) -> float:
@@ -109,6 +111,7 @@ def _slo(name: str, entry: Mapping[str, Any], tiers: Mapping[str, Tier]) -> Slo:
         tiers=tuple(tier for tier in (_within_reach(tiers[tier], 1 - objective) for tier in entry["tiers"]) if tier.pairs),
         fewest=entry["fewest"],
         counted=counted,
+        told_by=tuple(entry.get("told_by", ())),
     )
 
 

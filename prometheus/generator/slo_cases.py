@@ -46,10 +46,15 @@ def _minutes(slos: Sequence[Slo]) -> dict[str, Any]:
         series += _series(slo, "all bad", [("35m", 1)])
         series += _series(slo, "all good", [("35m", 0)])
         series += _few(slo) + _without_total(slo) + _series(slo, "idle", [("35m", 1)], per_step=0)
-        checks += [_check(slo, tier, "31m", ["all bad"]) for tier in slo.tiers]
-        checks += [_check(slo, tier, "9m", ["all bad"], state="firing|pending") for tier in slo.tiers]
+        told = ["told"] if slo.told_by else []
+        series += _told(slo) if told else []
+        for tier in slo.tiers:
+            firing = {"Fast": ["all bad"], "Slow": [], "Ticket": ["all bad", *told]}[tier.name]
+            pending = ["all bad", *(told if tier.name == "Ticket" else [])]
+            checks += [_check(slo, tier, "5m", pending, state="pending"), _check(slo, tier, "31m", firing)]
     name = (
-        "Burn alerts fire when every event is bad; silent when all are good, when few are bad, without traffic, when the total is missing"
+        "Burn alerts fire when every event is bad, six hours' page not after that of one; silent when all are good, when few "
+        "are bad, without traffic, when the total is missing; no page when another alert told of it"
     )
     return {"name": name, "interval": "1m", "input_series": series, "promql_expr_test": checks}
 
@@ -111,6 +116,12 @@ def _series(slo: Slo, case: str, phases: Sequence[Phase], per_step: float = _PER
 def _few(slo: Slo) -> list[dict[str, str]]:
     """All bad, and one every other minute: at any time there are fewer than it takes."""
     return _series(slo, "few", [("35m", 1)], per_step=slo.fewest / 3 / (30 * 60 / _STEP)) if slo.fewest else []
+
+
+def _told(slo: Slo) -> list[dict[str, str]]:
+    """All bad, and another alert has paged for it."""
+    labels = f'alertname="{slo.told_by[0]}", alertstate="firing", severity="critical", service="{_service(slo)}"'
+    return [*_series(slo, "told", [("35m", 1)]), {"series": f'ALERTS{{{labels}, env="{slo.name}: told"}}', "values": "1x35"}]
 
 
 def _without_total(slo: Slo) -> list[dict[str, str]]:

@@ -47,11 +47,11 @@ def _alert(slo: Slo, tier: Tier) -> Alert:
         return f"({long} and on (service, env) {short})"
 
     burning = "\nor ".join(both(pair) for pair in tier.pairs)
-    enough = f"\nand on (service, env) slo:events_bad:sum{tier.count}{chosen} >= <events {slo.fewest}>" if slo.fewest else ""
+    enough = f"\nand on (service, env) slo:events_bad:sum{tier.count}{chosen} >= {slo.fewest}" if slo.fewest else ""
     return Alert(
         slo.alert + tier.name,
         tier.severity,
-        f"(\n{burning}\n){enough}" if enough and len(tier.pairs) > 1 else burning + enough,
+        f"(\n{burning}\n){enough}{_untold(slo, tier)}",
         hold=tier.hold,
         summary=f"The error budget of {slo.title[0].lower()}{slo.title[1:]} is used up too {_SPEED[tier.name]}.",
         description=f"{slo.title}, promised: {slo.objective * 100:g} %. {{{{ $labels.service }}}} uses its error budget "
@@ -62,6 +62,17 @@ def _alert(slo: Slo, tier: Tier) -> Alert:
         board="nobet-slo",
     )
 
+
+def _untold(slo: Slo, tier: Tier) -> str:
+    """One outage, one page: nothing where another page told of it while the short window was filling."""
+    sooner = (*slo.told_by, slo.alert + _FIRST) if tier.name != _FIRST else slo.told_by
+    if tier.severity != "critical" or not sooner:
+        return ""
+    fired = f'ALERTS{{alertname=~"{"|".join(sooner)}", alertstate="firing", severity="critical"}}'
+    return f"\nunless on (service, env) max_over_time({fired}[<{tier.pairs[0].short}>])"
+
+
+_FIRST: Final = "Fast"
 
 _SPEED: Final = {"Fast": "fast", "Slow": "fast for hours", "Ticket": "fast for days"}
 
