@@ -28,7 +28,7 @@ export class Elasticsearch extends DataSourceApi<any> {
     const target = {
       query: wanted.query ?? '*',
       metrics: [{ id: '1', type: 'count' }],
-      bucketAggs: [{ id: '2', type: 'terms', field: wanted.field, settings: { size: String(wanted.size ?? 500), orderBy: '_key', order: 'asc' } }],
+      bucketAggs: [{ id: '2', type: 'terms', field: wanted.field, settings: { size: String(wanted.size ?? 500), ...(wanted.orderBy === 'doc_count' ? { orderBy: '_count', order: 'desc' } : { orderBy: '_key', order: 'asc' }) } }],
     };
     const range = { field: this.facts.options.timeField, from: options?.range?.from.valueOf(), to: options?.range?.to.valueOf() };
     const [answer] = await this.search([bodyOf(target, range, (text) => text, 60_000)]);
