@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import httpx
-
 from app.core import context, metrics
 from app.core.config import Settings
 from app.core.direct_alerts import RUNBOOK, DirectAlerts, OwnAlert
@@ -130,6 +128,8 @@ class Alerting:
         address = self._settings.alertmanager_url.rstrip("/")
         if not address:
             return False
+        import httpx  # 5 MiB, which a process in which all is well doesn't need
+
         try:
             answer = httpx.post(
                 f"{address}/api/v2/alerts", json=[_document(one, now) for one in alerts], timeout=_TIMEOUT_SECONDS, trust_env=False

@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import httpx
-
 from app.core import metrics
 from app.core.config import Settings
 from app.core.logger import get_logger
@@ -138,6 +136,8 @@ class DirectAlerts:
         url = self._settings.slack_webhook_url.get_secret_value()
         if not url:
             return False
+        import httpx  # as in `alerting`
+
         inert = f"{subject}\n{text}".replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
         httpx.post(url, json={"text": inert}, timeout=_TIMEOUT_SECONDS, trust_env=False).raise_for_status()
         return True

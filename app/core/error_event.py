@@ -2,13 +2,14 @@
 
 from collections import deque
 from contextvars import ContextVar
-from typing import Any, Final, cast
-
-from sentry_sdk import Scope
-from sentry_sdk.types import Event
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from app.core import context
 from app.core.masking import mask_value
+
+if TYPE_CHECKING:
+    from sentry_sdk import Scope
+    from sentry_sdk.types import Event
 
 CRUMBS: Final = 30
 """Records before an error that its event shows."""
@@ -68,7 +69,7 @@ def tag(name: str) -> str | None:
     return request.tags.get(name) if request is not None else None
 
 
-def fill(scope: Scope, tags: dict[str, str], *, with_person: bool) -> None:
+def fill(scope: "Scope", tags: dict[str, str], *, with_person: bool) -> None:
     """Ids, tags, user, request and the steps before."""
     fields = context.current()
     request = _request.get() or _Request(None)
@@ -88,7 +89,7 @@ def fill(scope: Scope, tags: dict[str, str], *, with_person: bool) -> None:
         scope.add_breadcrumb(crumb)
 
 
-def masked(event: Event, *, with_person: bool) -> Event:
+def masked(event: "Event", *, with_person: bool) -> "Event":
     """The event with every text masked as in the logs; name and e-mail of the user stay when they are wanted."""
     plain: dict[str, Any] = dict(event)
     kept_names = (*_NOT_TEXT, "user") if with_person else _NOT_TEXT

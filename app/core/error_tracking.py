@@ -8,13 +8,7 @@ nothing. Without a DSN nothing is started and no connection made.
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, Literal
-
-import sentry_sdk
-from sentry_sdk.integrations.atexit import AtexitIntegration
-from sentry_sdk.integrations.dedupe import DedupeIntegration
-from sentry_sdk.transport import HttpTransport
-from sentry_sdk.types import Event, Hint
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from app.core import context, error_event, error_transactions, metrics
 from app.core.config import Settings, parse_status_ranges
@@ -24,6 +18,9 @@ from app.core.error_quota import MonthlyQuota
 from app.core.logger import get_logger
 from app.core.pipeline import observe
 from app.core.record_errors import error_location
+
+if TYPE_CHECKING:
+    from sentry_sdk.types import Event, Hint
 
 SHUTDOWN_SECONDS: Final = 2
 """Time that a stopping process gives pending events."""
@@ -62,15 +59,6 @@ class _State:
     quota: MonthlyQuota | None = None
 
 
-class _CountedTransport(HttpTransport):
-    """Counts events that could not be delivered."""
-
-    def record_lost_event(self, reason: str, data_category: Any = None, item: Any = None, *, quantity: int = 1) -> None:
-        if data_category == "error" or (item is not None and getattr(item, "data_category", "") == "error"):
-            metrics.counter("telemetry_dropped_total").labels(signal="error_event").inc()
-        super().record_lost_event(reason, data_category, item, quantity=quantity)
-
-
 def setup(settings: Settings, service: str) -> None:
     """Start error tracking when a DSN is set."""
     dsn = settings.sentry_dsn.get_secret_value()
@@ -84,26 +72,9 @@ def setup(settings: Settings, service: str) -> None:
     _State.quota = MonthlyQuota(settings.sentry_monthly_quota, settings.spool_dir)
     _State.gate = Gate(settings, _State.quota)
     _show_quota()
-    sentry_sdk.init(
-        dsn=dsn,
-        environment=settings.environment,
-        release=f"{settings.app_name}@{settings.app_version}",
-        server_name=settings.sentry_server_name or None,
-        traces_sample_rate=settings.sentry_traces_sample_rate or None,
-        profile_session_sample_rate=settings.sentry_profiles_sample_rate or None,
-        profile_lifecycle="trace",
-        data_collection={"user_info": settings.sentry_send_default_pii, "http_bodies": [], "stack_frame_variables": False},
-        default_integrations=False,
-        auto_enabling_integrations=False,
-        integrations=[DedupeIntegration(), AtexitIntegration(callback=lambda _pending, _timeout: None)],
-        include_source_context=True,
-        max_breadcrumbs=error_event.CRUMBS,
-        shutdown_timeout=SHUTDOWN_SECONDS,
-        before_send=_before_send,
-        before_send_transaction=error_transactions.before_send,
-        transport=_CountedTransport,
-    )
-    sentry_sdk.set_tag("service", service)
+    from app.core.error_sdk import start  # only here: a service without error tracking doesn't carry the SDK
+
+    start(settings, service, _before_send, SHUTDOWN_SECONDS)
     log.info(
         "Error events are sent",
         event="error_tracking.started",
@@ -146,6 +117,8 @@ def capture_exception(error: BaseException, *, fingerprint: Sequence[str] = (), 
     issue = tuple(fingerprint) or (("timeout", type(error).__name__, place) if is_timeout(error) else ())
     left_out = _admit("|".join(issue) or f"{type(error).__name__}|{place}", "error", type(error).__name__, tags)
     if left_out is not None:
+        import sentry_sdk
+
         with _scope(tags, issue, left_out):
             sentry_sdk.capture_exception(error)
 
@@ -156,6 +129,8 @@ def capture_message(text: str, level: SentryLevel = "error", *, fingerprint: Seq
         return
     left_out = _admit("|".join(fingerprint) or text, level, None, tags)
     if left_out is not None:
+        import sentry_sdk
+
         with _scope(tags, fingerprint, left_out):
             sentry_sdk.capture_message(text, level="fatal" if level == "critical" else level)
 
@@ -172,6 +147,8 @@ def shutdown() -> None:
         _State.quota = None
         error_transactions.setup(0.0)
         observe(None)
+        import sentry_sdk
+
         sentry_sdk.get_client().close(timeout=SHUTDOWN_SECONDS)
 
 
@@ -196,6 +173,8 @@ def _admit(fingerprint: str, level: str, name: str | None, tags: dict[str, str])
 
 @contextmanager
 def _scope(tags: dict[str, str], fingerprint: Sequence[str], left_out: int) -> Iterator[None]:
+    import sentry_sdk
+
     with sentry_sdk.new_scope() as scope:
         error_event.fill(scope, tags, with_person=_State.with_person)
         if left_out:
@@ -205,7 +184,7 @@ def _scope(tags: dict[str, str], fingerprint: Sequence[str], left_out: int) -> I
         yield
 
 
-def _before_send(event: Event, _hint: Hint) -> Event | None:
+def _before_send(event: "Event", _hint: "Hint") -> "Event | None":
     metrics.counter("telemetry_sent_total").labels(signal="error_event").inc()
     if _State.quota is not None:
         used = _State.quota.count()

@@ -8,15 +8,17 @@ SENTRY_PROFILES_SAMPLE_RATE says so. At 0 a request pays one comparison.
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any, Final, cast
-
-import sentry_sdk
-from sentry_sdk import tracing as tracing_of_sdk
-from sentry_sdk.types import Event, Hint
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from app.core import context, error_event, tracing
 from app.core.sampling import share_of
 from app.core.telemetry.spans import SPANS
+
+if TYPE_CHECKING:
+    from sentry_sdk import tracing as tracing_of_sdk
+    from sentry_sdk.types import Event, Hint
+
+# The SDK is imported where it is used: a service without error tracking doesn't carry it.
 
 
 class _Rate:
@@ -35,6 +37,8 @@ class Transaction:
     __slots__ = ("_open", "_span")
 
     def __init__(self, method: str, path: str) -> None:
+        import sentry_sdk
+
         ident, trace_id = context.request_id() or "", str(context.current().get("trace_id", ""))
         self._open: Final = ExitStack()
         self._open.enter_context(sentry_sdk.isolation_scope())
@@ -44,6 +48,8 @@ class Transaction:
 
     def end(self, endpoint: str, method: str, status: int) -> None:
         """Close it under the name of its route, and hand it to the sender."""
+        from sentry_sdk import tracing as tracing_of_sdk
+
         self._span.name, self._span.source = f"{method} {endpoint}", tracing_of_sdk.TransactionSource.ROUTE
         self._span.set_http_status(status)
         self._open.close()
@@ -58,7 +64,7 @@ def begin(method: str, path: str) -> Transaction | None:
     return Transaction(method, path) if chance < _Rate.share else None
 
 
-def before_send(event: Event, _hint: Hint) -> Event:
+def before_send(event: "Event", _hint: "Hint") -> "Event":
     """Mask a transaction as error events are masked."""
     return error_event.masked(event, with_person=False)
 
@@ -66,6 +72,8 @@ def before_send(event: Event, _hint: Hint) -> Event:
 @contextmanager
 def _mirrored(name: str, attributes: Mapping[str, Any]) -> Iterator[None]:
     """A span of ours as a span of the transaction that is under way, if one is."""
+    import sentry_sdk
+
     if sentry_sdk.get_current_span() is None:
         yield
         return

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Final
 
-import httpx
 import psutil
 
 from app.core.config import Settings
@@ -37,6 +36,8 @@ def built_in_checks(settings: Settings) -> dict[str, Check]:
 
 def address(url: str, seconds: float) -> Check:
     """Whether something answers there, with any status below 500. A redirect is an answer."""
+    import httpx  # 5 MiB, which a service without such checks doesn't need
+
     certificates = _certificates()
 
     async def check() -> None:
@@ -51,6 +52,8 @@ def address(url: str, seconds: float) -> Check:
 @cache
 def _certificates() -> ssl.SSLContext:
     """Read once: reading the certificate authorities takes some 50 ms, in which the event loop would stand still."""
+    import httpx
+
     return httpx.create_ssl_context()
 
 

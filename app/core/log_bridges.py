@@ -1,12 +1,9 @@
-"""Other people's loggers: the standard library's, uvicorn's and structlog's records enter the same pipeline."""
+"""Other people's loggers: the standard library's and uvicorn's records enter the same pipeline."""
 
 import logging
-import re
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Final
-
-import structlog
 
 from app.core import console
 from app.core.config import get_settings
@@ -94,15 +91,3 @@ class CorrelationFilter(logging.Filter):
         """Always lets the record pass."""
         record.correlation_id = console.short_id(get_settings().log_console_id_length)
         return True
-
-
-_ADDED_BY_STRUCTLOG: Final = frozenset({"logger", "level", "timestamp", "exc_info", "stack_info", "positional_args"})
-_UNSAFE: Final = re.compile(r"^(?:name|msg|args|message|asctime|module|filename|lineno|process|thread)$")
-
-
-def to_standard_record(_logger: Any, _method: str, event: structlog.typing.EventDict) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The last processor: hands event and fields to the standard logger, whose handler makes the JSON."""
-    message = event.pop("event", "")
-    exc_info = event.get("exc_info")
-    fields = {f"{key}_" if _UNSAFE.match(key) else key: value for key, value in event.items() if key not in _ADDED_BY_STRUCTLOG}
-    return (as_text(message),), {"extra": fields, "exc_info": exc_info}

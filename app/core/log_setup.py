@@ -3,12 +3,10 @@
 import atexit
 import logging
 
-import structlog
-
 from app.core import console
 from app.core.config import Settings, get_settings
 from app.core.flood import FloodGate
-from app.core.log_bridges import PipelineHandler, is_no_socket_chatter, to_standard_record
+from app.core.log_bridges import PipelineHandler, is_no_socket_chatter
 from app.core.logger import get_logger
 from app.core.pipeline import PIPELINE
 from app.core.records import present_addresses
@@ -16,6 +14,7 @@ from app.core.security import address_for_login
 from app.core.sink import Sink
 from app.core.spool_bound import open_spool
 from app.core.standard_loggers import use_quick_loggers
+from app.core.structlog_bridge import bridge_structlog
 
 BACKEND_LOGGER = "backend"
 """The service's own logger of the source documents; its base level is INFO."""
@@ -93,19 +92,7 @@ def shutdown_logging() -> None:
 def configure_logging(settings: Settings | None = None, service: str = "") -> None:
     """`setup_logging`, and structlog on top of it: its loggers write the same records."""
     setup_logging(settings, service)
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.stdlib.add_logger_name,
-            structlog.stdlib.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            to_standard_record,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,
-    )
-    use_quick_loggers()  # structlog's factory has just put its own class in their place
+    bridge_structlog()
 
 
 atexit.register(shutdown_logging)

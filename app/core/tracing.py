@@ -5,20 +5,15 @@ set, so that logs of several services can be joined by it. A span costs
 something only when its request is sampled.
 """
 
-import logging
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags, set_span_in_context
 
 from app.core import context, metrics
@@ -28,10 +23,12 @@ from app.core.masking import clean, mask_text
 from app.core.records import printable
 from app.core.telemetry.spans import SPANS
 
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+
 EXPORT_TIMEOUT_SECONDS: Final = 5
 """Time limit of one export; the store being away must not fill the memory or hold up the end of the process."""
 
-QUEUE_SPANS: Final = 8192
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 
 log = get_logger(__name__)
@@ -93,17 +90,9 @@ def setup(settings: Settings, service: str) -> None:
     endpoint = settings.otel_exporter_otlp_endpoint
     if not endpoint:
         return
-    resource = Resource.create(
-        {"service.name": service, "service.version": settings.app_version, "deployment.environment.name": settings.environment}
-    )
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    exporter = _Counted(OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_TIMEOUT_SECONDS))
-    limit = EXPORT_TIMEOUT_SECONDS * 1000
-    provider.add_span_processor(
-        BatchSpanProcessor(exporter, max_queue_size=QUEUE_SPANS, schedule_delay_millis=1000, export_timeout_millis=limit)
-    )
-    for name in ("opentelemetry.exporter", "opentelemetry.sdk"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    from app.core.trace_export import make_provider  # only here: a service without a trace store doesn't carry the SDK
+
+    provider = make_provider(settings, service, EXPORT_TIMEOUT_SECONDS)
     _state.provider, _state.tracer = provider, provider.get_tracer("nobet")
 
 
@@ -222,34 +211,3 @@ def _record(span: trace.Span, error: BaseException) -> None:
     message = mask_text(printable(error))
     span.add_event("exception", {"exception.type": type(error).__name__, "exception.message": message})
     span.set_status(Status(StatusCode.ERROR, message))
-
-
-class _Counted(SpanExporter):
-    """Counts what reached the store and what didn't, and says once when that changes."""
-
-    def __init__(self, inner: SpanExporter) -> None:
-        self._inner = inner
-        self._failing = False
-        self._sent = metrics.counter("telemetry_sent_total").labels(signal="span")
-        self._dropped = metrics.counter("telemetry_dropped_total").labels(signal="span")
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        try:
-            result = self._inner.export(spans)
-        except Exception:  # noqa: BLE001 (whatever the store does, the worker thread must live)
-            result = SpanExportResult.FAILURE
-        failed = result is not SpanExportResult.SUCCESS
-        (self._dropped if failed else self._sent).inc(len(spans))
-        if failed != self._failing:
-            self._failing = failed
-            if failed:
-                log.warning("Spans can't be sent", event="telemetry.failing", component="traces", count=len(spans))
-            else:
-                log.info("Spans are sent again", event="telemetry.recovered", component="traces")
-        return result
-
-    def shutdown(self) -> None:
-        self._inner.shutdown()
-
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
-        return self._inner.force_flush(timeout_millis)
