@@ -7,7 +7,7 @@ import { defineConfig, type Plugin } from 'vite';
 /** Grafana's components load their icons by address, not by import. */
 const icons: Plugin = {
   name: 'icons',
-  closeBundle: () => cpSync('node_modules/@grafana/ui/dist/public/img', 'dist/public/img', { recursive: true }),
+  closeBundle: () => cpSync('node_modules/@grafana/ui/dist/public/img', 'dist/public/build/img', { recursive: true }),
 };
 
 /** Grafana's code editor, two thirds of all bytes: the preview edits nothing. */

@@ -10,6 +10,9 @@ WIDTH: Final = 1600
 HIGHEST: Final = 4000
 """Pixels. What is longer than this nobody looks at in one picture."""
 
+READY_SECONDS: Final = 180
+"""Thirty panels with their queries, on a machine that has other work, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -29,7 +32,7 @@ class Shown:
 def show(browser: Browser, address: str, uid: str, query: str = "") -> Shown:
     """Open a dashboard with all rows open and wait until every panel is drawn, empty or failed."""
     browser.resize(WIDTH, 1200)
-    browser.open(f"{address}/d/{uid}?still=1{query}")
+    browser.open(f"{address}/d/{uid}?still=1{query}", READY_SECONDS)
     return Shown(uid, _value(browser, "window.previewPanels()"), _value(browser, "window.previewProblems()"))
 
 

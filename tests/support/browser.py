@@ -26,7 +26,7 @@ from tests.support.waiting import wait_until
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SOURCE: Final = Apt(("chromium", "chromium-common"), "usr/lib/chromium/chromium")
 START_SECONDS: Final = 60
-SCRIPT_SECONDS: Final = 30
+SCRIPT_SECONDS: Final = 120
 LARGEST_ANSWER: Final = 16 * 1024 * 1024
 
 
@@ -51,10 +51,10 @@ class Browser:
         self._process: subprocess.Popen[bytes] | None = None
         self._page: ClientConnection | None = None
 
-    def open(self, url: str) -> None:
+    def open(self, url: str, seconds: float = START_SECONDS) -> None:
         """Load a page and wait until it says `window.ready`."""
         self._command("Page.navigate", url=url)
-        wait_until(f"{url} being ready", lambda: self.run("window.ready === true"), START_SECONDS)
+        wait_until(f"{url} being ready", lambda: self.run("window.ready === true"), seconds)
 
     def run(self, script: str) -> Any:
         """The value of an expression in the page; promises are waited for. Raises AssertionError with the page's error."""

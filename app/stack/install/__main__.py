@@ -4,6 +4,7 @@ Prints a line per part with the time it took. What is there already costs nothin
 (no Go: no Jaeger) is named and left out. Exits 1 when something could not be got.
 """
 
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from app.stack.components.checks import COMPOSE
 from app.stack.errors import StackError
 from app.stack.install import go, install
 from app.stack.mode import has_compose
+from app.stack.preview import bundle
 from app.stack.stack import open_stack
 
 AT_ONCE: Final = 4
@@ -31,6 +33,8 @@ def main() -> int:
         chosen.component.title: (lambda chosen=chosen: install(chosen.source, chosen.component, cache, lambda _text: None))  # type: ignore[misc]
         for chosen in choice.chosen.values()
     }
+    if shutil.which("npm"):
+        jobs["Preview page"] = lambda: bundle.build(cache, lambda _text: None)
     if not has_compose():
         jobs["Compose"] = lambda: go.build(COMPOSE, compose_home(cache), cache, lambda _text: None)
     with ThreadPoolExecutor(AT_ONCE) as pool:

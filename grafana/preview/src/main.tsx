@@ -1,5 +1,7 @@
 /** The preview's page: the list of dashboards, one dashboard, or what a link asks for. */
 
+import './public-path';
+
 import '@fontsource-variable/inter';
 import '@fontsource/roboto-mono';
 import './style.css';
@@ -96,6 +98,7 @@ async function start() {
   const theme = setUp();
   document.documentElement.style.colorScheme = theme.colors.mode;
   document.body.style.background = theme.colors.background.canvas;
+  document.body.style.setProperty('--panel', theme.colors.background.primary);
   const draw = (page: ReactNode) => createRoot(document.getElementById('root')!).render(page);
   let boards: BoardFacts[] = [];
   try {

@@ -21,7 +21,7 @@ const SERIES = {
   hideFrom: { tooltip: false, viz: false, legend: false }, barAlignment: 0, barWidthFactor: 0.6, barMaxWidth: undefined,
 };
 
-const TABLE = { align: 'auto', cellOptions: { type: 'auto' }, displayMode: undefined, width: undefined, minWidth: 50, filterable: false, hidden: false, inspect: false };
+const TABLE = { align: 'auto', cellOptions: { type: 'auto' }, displayMode: undefined, width: undefined, hidden: false, hideFrom: SERIES.hideFrom };
 
 const hidable = { hideFrom: SERIES.hideFrom };
 

@@ -1,7 +1,6 @@
 /** Prometheus: ranges, moments, tables, heat maps, exemplars, annotations and the values of labels. */
 
 import {
-  type AnnotationEvent,
   type DataFrame,
   type DataQueryRequest,
   DataSourceApi,
@@ -32,9 +31,11 @@ export class Prometheus extends DataSourceApi<any> {
     this.interval = facts.options.timeInterval || '15s';
   }
 
+  annotations = { prepareQuery: (annotation: any) => ({ ...annotation, isAnnotation: true, refId: 'A' }) } as any;
+
   async query(request: DataQueryRequest<any>): Promise<any> {
     const targets = request.targets.filter((target) => target.expr && !target.hide);
-    const frames = await Promise.all(targets.map((target) => this.frames(target, request, targets.length)));
+    const frames = await Promise.all(targets.map((target) => (target.isAnnotation ? this.events(target, request) : this.frames(target, request, targets.length))));
     return { data: frames.flat() };
   }
 
@@ -54,14 +55,6 @@ export class Prometheus extends DataSourceApi<any> {
     const result = /^query_result\((.*)\)$/s.exec(text.trim());
     const answer = await this.post('query', { query: result ? result[1] : text });
     return answer.data.result.map((series: Series) => ({ text: described(series) }));
-  }
-
-  async annotationQuery(options: any): Promise<AnnotationEvent[]> {
-    const { annotation, range } = options;
-    const step = Math.max(rangeUtil.intervalToSeconds(annotation.step || '60s'), Math.ceil((range.to.unix() - range.from.unix()) / MOST_POINTS));
-    const expr = interpolate(options.scopedVars ?? annotation.scopedVars, annotation.expr, escaped);
-    const answer = await this.post('query_range', { query: expr, start: aligned(range.from.unix(), step), end: range.to.unix(), step });
-    return answer.data.result.flatMap((series: Series) => spans(series, step, annotation));
   }
 
   async testDatasource(): Promise<any> {
@@ -84,6 +77,16 @@ export class Prometheus extends DataSourceApi<any> {
     }
     const frames = target.format === 'table' ? [table(result, target.refId, count)] : result.map((series) => frame(series, target, expr, step));
     return target.exemplar ? [...frames, ...(await this.exemplars(expr, start, end, target.refId))] : frames;
+  }
+
+  private async events(target: any, request: DataQueryRequest<any>): Promise<DataFrame[]> {
+    const [start, end] = [request.range.from.unix(), request.range.to.unix()];
+    const step = Math.max(rangeUtil.intervalToSeconds(target.step || '60s'), Math.ceil((end - start) / MOST_POINTS));
+    const expr = interpolate({ ...request.scopedVars, ...this.macros(step, request) }, target.expr, escaped);
+    const answer = await this.post('query_range', { query: expr, start: aligned(start, step), end: aligned(end, step), step });
+    const found: Span[] = answer.data.result.flatMap((series: Series) => spans(series, step, target));
+    const column = (name: keyof Span, type: FieldType) => ({ name, type, values: found.map((span) => span[name]), config: {} });
+    return [toDataFrame({ refId: target.refId, fields: [column('time', FieldType.time), column('timeEnd', FieldType.time), column('title', FieldType.string)] })];
   }
 
   private step(target: any, request: DataQueryRequest<any>): number {
@@ -202,21 +205,25 @@ function described(series: Series): string {
   return `${name ?? ''}{${inside.join(',')}} ${series.value?.[1] ?? ''} ${(series.value?.[0] ?? 0) * 1000}`;
 }
 
+interface Span {
+  time: number;
+  timeEnd: number;
+  title: string;
+}
+
 /** Where a series has points, with no more than a step between them, there is one annotation from the first to the last. */
-function spans(series: Series, step: number, annotation: any): AnnotationEvent[] {
-  const found: AnnotationEvent[] = [];
+function spans(series: Series, step: number, annotation: any): Span[] {
+  const found: Span[] = [];
   for (const [time, value] of series.values ?? []) {
     const last = found.at(-1);
     if (Number(value) === 0) {
       continue;
     }
-    if (last && time * 1000 - last.timeEnd! <= step * 1000) {
+    if (last && time * 1000 - last.timeEnd <= step * 1000) {
       last.timeEnd = time * 1000;
-      last.isRegion = true;
-      continue;
+    } else {
+      found.push({ time: time * 1000, timeEnd: time * 1000, title: filled(annotation.titleFormat ?? annotation.name, series.metric) });
     }
-    found.push({ time: time * 1000, timeEnd: time * 1000, title: filled(annotation.titleFormat ?? annotation.name, series.metric), text: '' });
   }
   return found;
 }
-
