@@ -68,6 +68,8 @@ STORE_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 _TRACKED_STORES: Final = ("postgres", "spool")
 
+_TRACKERS: Final = ("app", "voice")
+_REPORTERS: Final = ("app", "voice", "oncall", "shipper")
 _ONCALL: Final = ("oncall",)
 _SHIPPER: Final = ("shipper",)
 _CLEANUP: Final = ("cleanup",)
@@ -177,6 +179,7 @@ METRICS: Final[dict[str, Metric]] = {
             "Error events that were not sent, by why: sampled, repeated, flood, quota.",
             ("reason",),
             group="core",
+            services=_REPORTERS,
             born=(("sampled",), ("repeated",), ("flood",), ("quota",)),
         ),
         Metric(
@@ -184,6 +187,7 @@ METRICS: Final[dict[str, Metric]] = {
             "gauge",
             "Error events sent this month, by all processes of this machine.",
             group="core",
+            services=_REPORTERS,
             across_workers="max",
         ),
         Metric(
@@ -192,6 +196,7 @@ METRICS: Final[dict[str, Metric]] = {
             "Part of SENTRY_MONTHLY_QUOTA that is used, 0 to 1 and more; 0 without a quota.",
             unit="ratio",
             group="core",
+            services=_REPORTERS,
             across_workers="max",
         ),
         Metric("system_cpu_usage_percent", "gauge", "CPU use of the host, 0 to 100.", unit="percent", group="system"),
@@ -528,7 +533,7 @@ METRICS: Final[dict[str, Metric]] = {
             "Events tracked, by type and by who noticed them.",
             ("event_type", "source"),
             group="business",
-            services=("app",),
+            services=_TRACKERS,
             born=tuple((name, source) for name in TRACKED for source in SOURCES),
         ),
         Metric(
@@ -537,7 +542,7 @@ METRICS: Final[dict[str, Metric]] = {
             "Events that were not tracked, by reason.",
             ("reason",),
             group="business",
-            services=("app",),
+            services=_TRACKERS,
             born=(("unknown_type",), ("bad_properties",), ("malformed",), ("rate_limited",), ("internal",)),
         ),
         Metric(
@@ -546,7 +551,7 @@ METRICS: Final[dict[str, Metric]] = {
             "Properties that were taken out of tracked events, by reason.",
             ("reason",),
             group="business",
-            services=("app",),
+            services=_TRACKERS,
             born=(("undeclared",), ("wrong_type",), ("personal",), ("size",)),
         ),
         Metric(
@@ -555,7 +560,7 @@ METRICS: Final[dict[str, Metric]] = {
             "Tracked events that reached a store, or the spool on their way to Elasticsearch.",
             ("store",),
             group="business",
-            services=("app",),
+            services=_TRACKERS,
             born=tuple((store,) for store in _TRACKED_STORES),
         ),
         Metric(
@@ -576,7 +581,7 @@ METRICS: Final[dict[str, Metric]] = {
             "Batches of tracked events that a store did not take at once.",
             ("store",),
             group="business",
-            services=("app",),
+            services=_TRACKERS,
             born=tuple((store,) for store in _TRACKED_STORES),
         ),
         Metric(
@@ -587,7 +592,7 @@ METRICS: Final[dict[str, Metric]] = {
             unit="seconds",
             buckets=STORE_BUCKETS,
             group="business",
-            services=("app",),
+            services=_TRACKERS,
             born=tuple((store,) for store in _TRACKED_STORES),
         ),
         Metric(
@@ -596,7 +601,7 @@ METRICS: Final[dict[str, Metric]] = {
             "Tracked events that wait for a store.",
             ("store",),
             group="business",
-            services=("app",),
+            services=_TRACKERS,
             born=tuple((store,) for store in _TRACKED_STORES),
         ),
         Metric(
