@@ -18,6 +18,7 @@ from app.core.config import Settings
 from app.core.telemetry import EVENTS, FIELDS, METRICS, SPANS
 from app.core.telemetry.fields import ALIASES
 from app.core.telemetry.labels import LABELS
+from app.core.telemetry.seldom import SELDOM
 from app.core.telemetry.template import dead_letter_template, dead_prefix, events_template, index_template
 from app.core.telemetry.tracked import COMMON, PROPERTIES, SOURCES, TRACKED
 
@@ -106,6 +107,12 @@ def telemetry_page() -> str:
         "## Spans",
         "",
         *_table(("Span", "Meaning"), ((f"`{s.name}`", s.meaning) for s in SPANS.values())),
+        "",
+        "## What comes seldom",
+        "",
+        "A healthy stack with visitors emits all names of this page but these, which need something to happen first.",
+        "",
+        *_table(("When", "Names"), ((cause, ", ".join(f"`{name}`" for name in names)) for cause, names in SELDOM.items())),
     ]
     return "\n".join(parts) + "\n"
 
