@@ -6,7 +6,31 @@ import type { UPlotConfigBuilder } from '@grafana/ui';
 
 type Plot = { ctx: CanvasRenderingContext2D; bbox: { left: number; top: number; width: number; height: number }; valToPos: any; over: HTMLElement; scales: any };
 
+interface Event {
+  time: number;
+  end: number;
+  colour: string;
+}
+
+/** With more of them a panel shows where something was, not when each began. */
+const MOST_LINES = 12;
+
 const marked = new WeakSet<object>();
+
+/** Colour → the spans that its events cover together: alerts that fire at the same time are one shade, not many on top of each other. */
+function covered(events: Event[]): Map<string, Event[]> {
+  const spans = new Map<string, Event[]>();
+  for (const event of [...events].sort((one, other) => one.time - other.time)) {
+    const known = spans.get(event.colour) ?? spans.set(event.colour, []).get(event.colour)!;
+    const last = known.at(-1);
+    if (last && event.time <= last.end) {
+      last.end = Math.max(last.end, event.end);
+    } else {
+      known.push({ ...event });
+    }
+  }
+  return spans;
+}
 
 export function markAnnotations(config: UPlotConfigBuilder, frames: DataFrame[]) {
   if (!frames.length || marked.has(config)) {
@@ -24,18 +48,22 @@ export function markAnnotations(config: UPlotConfigBuilder, frames: DataFrame[])
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
-    for (const event of events) {
-      const [from, to] = [valToPos(event.time, 'x', true), valToPos(event.end, 'x', true)];
-      ctx.fillStyle = ctx.strokeStyle = runtime.theme2.visualization.getColorByName(event.colour);
-      ctx.globalAlpha = 0.1;
-      ctx.fillRect(from, bbox.top, to - from, bbox.height);
-      ctx.globalAlpha = 0.9;
-      ctx.setLineDash([4, 4]);
-      for (const place of to - from > 2 ? [from, to] : [from]) {
-        ctx.beginPath();
-        ctx.moveTo(place, bbox.top);
-        ctx.lineTo(place, bbox.top + bbox.height);
-        ctx.stroke();
+    for (const [colour, spans] of covered(events)) {
+      ctx.fillStyle = ctx.strokeStyle = runtime.theme2.visualization.getColorByName(colour);
+      for (const span of spans) {
+        const [from, to] = [valToPos(span.time, 'x', true), valToPos(span.end, 'x', true)];
+        ctx.globalAlpha = 0.08;
+        ctx.fillRect(from, bbox.top, to - from, bbox.height);
+        ctx.globalAlpha = 0.9;
+        ctx.fillRect(from, bbox.top + bbox.height - 3, Math.max(2, to - from), 3);
+        if (spans.length <= MOST_LINES) {
+          ctx.globalAlpha = 0.6;
+          ctx.setLineDash([4, 4]);
+          ctx.beginPath();
+          ctx.moveTo(from, bbox.top);
+          ctx.lineTo(from, bbox.top + bbox.height);
+          ctx.stroke();
+        }
       }
     }
     ctx.restore();

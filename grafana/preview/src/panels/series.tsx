@@ -16,7 +16,7 @@ export function Series(props: Props) {
     return <Notice text="These data have no times and numbers to draw." isError />;
   }
   const legend = { showLegend: true, displayMode: 'list', placement: 'bottom', calcs: [], ...options.legend };
-  const key = `${frames.map(namesOf).join()}|${timeRange.from.valueOf()}|${timeRange.to.valueOf()}`;
+  const key = `${frames.map(namesOf).join()}|${data.annotations?.map((one) => one.length).join()}|${timeRange.from.valueOf()}|${timeRange.to.valueOf()}`;
   return (
     <TimeSeries key={key} frames={frames} width={width} height={height} timeRange={timeRange} timeZone={timeZone ?? 'browser'} legend={legend} options={options}>
       {(config: UPlotConfigBuilder, aligned: DataFrame) => {
