@@ -4,6 +4,7 @@ from typing import Final
 
 from grafana_foundation_sdk.builders import dashboard as d
 from grafana_foundation_sdk.builders import table
+from grafana_foundation_sdk.models import dashboard as dm
 
 from app.core.telemetry.metrics import HTTP_BUCKETS
 from grafana.generator import shared as s
@@ -12,6 +13,7 @@ from grafana.generator.general_system_health import services
 from grafana.generator.layout import fill
 from grafana.generator.links import board_link, limit, rule_link, runbook_url
 from grafana.generator.log_panels import LEVELS, bars
+from grafana.generator.oncall import SEVERITIES
 from grafana.generator.pieces import Column, linked, numbers_of
 
 UID: Final = "nobet-overview"
@@ -95,16 +97,25 @@ def _at_a_glance() -> list[s.Panel]:
 
 
 def _alerts() -> table.Panel:
-    by = "alertname, service, severity"
-    found = f'max by ({by}) (ALERTS{{{s.SELECT}, alertstate="firing", severity!="none"}})'
+    firing = f'ALERTS{{{s.SELECT}, alertstate="firing", severity!="none"}}'
+    since = f"max by (alertname, service, severity) (ALERTS_FOR_STATE{{{s.SELECT}}} and ignoring (alertstate) {firing})"
     panel = numbers_of(
         "Alerts",
         "What fires now. The name leads to its rule, which links its runbook entry (what to do first) and the dashboard that shows it.",
         {"severity": "Severity", "alertname": "Alert", "service": "Service"},
-        (Column("Firing", "none", found, 0),),
-        sort="Severity",
+        (Column("For", "s", f"time() - {since}", 0),),
+        sort="Severity",  # critical comes first in the alphabet, too
+        least_first=True,
         empty="Nothing fires",
     ).height(6)
+    states = {name: {"color": colour, "index": place} for place, (name, colour) in enumerate(SEVERITIES.items())}
+    panel.override_by_name(
+        "Severity",
+        [
+            dm.DynamicConfigValue("mappings", [{"type": "value", "options": states}]),
+            dm.DynamicConfigValue("custom.cellOptions", {"type": "color-text"}),
+        ],
+    )
     return linked(panel, "Alert", rule_link())
 
 

@@ -103,16 +103,23 @@ def ceiling(panel: timeseries.Panel, name: str) -> timeseries.Panel:
 
 
 def numbers_of(
-    title: str, shows: str, labels: dict[str, str], columns: Sequence[Column], *, sort: str, empty: str = "No traffic"
+    title: str,
+    shows: str,
+    labels: dict[str, str],
+    columns: Sequence[Column],
+    *,
+    sort: str,
+    empty: str = "No traffic",
+    least_first: bool = False,
 ) -> table.Panel:
-    """A table with a row for each combination of `labels` (label → heading), the largest `sort` first."""
+    """A table with a row for each combination of `labels` (label → heading), ordered by the column `sort`, the largest first."""
     panel = (
         table.Panel()
         .title(title)
         .description(shows)
         .datasource(s.PROMETHEUS)
         .no_value(empty)
-        .sort_by([common.TableSortByFieldState().display_name(sort).desc(True)])
+        .sort_by([common.TableSortByFieldState().display_name(sort).desc(not least_first)])
         .span(24)
         .height(9)
     )
