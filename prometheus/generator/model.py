@@ -18,6 +18,20 @@ THRESHOLDS_FILE: Final = Path(__file__).parent.parent / "thresholds.yml"
 SINCE_START: Final = 'unless on () (time() - process_start_time_seconds{{job="prometheus"}} < <seconds {}>)'
 """Keeps a rule silent while the stack starts, which takes minutes on a small machine. Prometheus comes up among the first."""
 
+BOARDS: Final[dict[str, tuple[str, ...]]] = {
+    "nobet-api-performance": ("service", "env"),
+    "nobet-error-rate": ("service", "env"),
+    "nobet-general-system-health": ("service", "env"),
+    "nobet-log-pipeline": ("env",),
+    "nobet-oncall": ("env",),
+    "nobet-performance-analysis": ("service", "env"),
+    "nobet-slo": ("service", "env", "slo"),
+    "nobet-stores": ("env",),
+    "nobet-system": ("env",),
+    "nobet-workflow-analysis": ("service", "env"),
+}
+"""The dashboards that alerts lead to, by uid, and which of their variables an alert can fill."""
+
 _UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION: Final = re.compile(r"(\d+)(ms|s|m|h|d)")
 _MARK: Final = re.compile(r"<(seconds |percent )?(\d+(?:ms|s|m|h|d)|ALERT_[A-Z0-9_]+)>")
@@ -32,8 +46,9 @@ class Alert:
     number of seconds, `<ALERT_…>` a limit, `<percent ALERT_…>` a ratio in
     percent, and `<interval>` the time between two scrapes. `hold` is its `for`: a duration,
     or the name of a limit in minutes. `service` names the service when the
-    series don't carry the label. `look` is the PromQL that Explore opens with;
-    without it the link leads to the dashboard `board`.
+    series don't carry the label. `look` is the PromQL that Explore opens with.
+    `board` is the dashboard that shows it, where that isn't the one of the
+    group; empty when none does: then Explore takes its place.
     """
 
     name: str
@@ -47,7 +62,7 @@ class Alert:
     service: str = ""
     look: str = ""
     keep: str = ""
-    board: str = "nobet-api-performance"
+    board: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +82,8 @@ class Group:
     rules: tuple[Alert | Record, ...]
     interval: str = ""
     """Time between two evaluations, where it isn't Prometheus' own; scaled like a window."""
+    board: str = ""
+    """The dashboard that shows what its alerts are about; a name of BOARDS."""
 
     @property
     def alerts(self) -> tuple[Alert, ...]:
@@ -137,11 +154,14 @@ class Context:
         """Address of an alert's heading in the runbook."""
         return f"{self._links['RUNBOOK_URL']}#{name.lower()}"
 
-    def dashboard(self, alert: Alert) -> str:
-        """Address of what to look at, variables filled in."""
-        if not alert.look:
-            return f"{self._grafana_url}/d/{alert.board}?var-service={{{{ $labels.service }}}}&var-env={{{{ $labels.env }}}}"
-        query = {"refId": "A", "expr": self.promql(alert.look)}
+    def dashboard(self, board: str) -> str:
+        """Address of a dashboard with the variables that it has and the alert's series fill. Unknown ones raise KeyError."""
+        filled = "&".join(f"var-{name}={{{{ $labels.{name} }}}}" for name in BOARDS[board])
+        return f"{self._grafana_url}/d/{board}?{filled}"
+
+    def explore(self, look: str) -> str:
+        """Address of Grafana's Explore with a query."""
+        query = {"refId": "A", "expr": self.promql(look)}
         panes = {"a": {"datasource": "prometheus", "queries": [query], "range": {"from": "now-3h", "to": "now"}}}
         return f"{self._grafana_url}/explore?schemaVersion=1&orgId=1&panes={quote(json.dumps(panes, separators=(',', ':')), safe='')}"
 

@@ -71,7 +71,7 @@ def write(out: Path, context: Context, runbook_file: Path | None = None) -> None
 
 
 def _rule_file(group: Group, context: Context) -> str:
-    rules = [_alert(rule, context) if isinstance(rule, Alert) else _record(rule, context) for rule in group.rules]
+    rules = [_alert(rule, group, context) if isinstance(rule, Alert) else _record(rule, context) for rule in group.rules]
     interval = {"interval": format_duration(context.window(group.interval))} if group.interval else {}
     document = {"groups": [{"name": f"nobet.{group.name}", **interval, "rules": rules}]}
     return NOTE + to_yaml(document)
@@ -82,7 +82,7 @@ def _record(rule: Record, context: Context) -> dict[str, Any]:
     return document | ({"labels": dict(rule.labels)} if rule.labels else {})
 
 
-def _alert(rule: Alert, context: Context) -> dict[str, Any]:
+def _alert(rule: Alert, group: Group, context: Context) -> dict[str, Any]:
     document: dict[str, Any] = {"alert": rule.name, "expr": _text(context.promql(rule.expr)), "for": context.hold(rule.hold)}
     if rule.keep:
         document["keep_firing_for"] = context.hold(rule.keep)
@@ -91,9 +91,16 @@ def _alert(rule: Alert, context: Context) -> dict[str, Any]:
         "summary": rule.summary,
         "description": context.promql(rule.description),
         "runbook_url": context.runbook(rule.name),
-        "dashboard_url": context.dashboard(rule),
+        **_links(rule, group, context),
     }
     return document
+
+
+def _links(rule: Alert, group: Group, context: Context) -> dict[str, str]:
+    board = group.board if rule.board is None else rule.board
+    if not board:
+        return {"dashboard_url": context.explore(rule.look)}
+    return {"dashboard_url": context.dashboard(board)} | ({"query_url": context.explore(rule.look)} if rule.look else {})
 
 
 def _text(expr: str) -> str:

@@ -85,7 +85,8 @@ def test_the_runbook_names_only_metrics_and_log_fields_that_exist() -> None:
 
 def test_the_explorers_links_show_what_the_alert_is_about() -> None:
     """The link of an alert to Explore opens PromQL of known metrics."""
-    links = [unquote(alert["annotations"]["dashboard_url"].partition("panes=")[2]) for alert in alerts()]
+    addresses = [address for alert in alerts() for name, address in alert["annotations"].items() if name in ("dashboard_url", "query_url")]
+    links = [unquote(address.partition("panes=")[2]) for address in addresses]
     queries = [json.loads(link)["a"]["queries"][0]["expr"] for link in links if link]
     assert len(queries) > len(alerts()) / 2
     assert all(metric_names(expr) <= KNOWN for expr in queries)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from app.core.telemetry.metrics import HTTP_BUCKETS, VOICE_BUCKETS
-from prometheus.generator.model import THRESHOLDS_FILE, Context, format_duration, parse_duration
+from prometheus.generator.model import BOARDS, THRESHOLDS_FILE, Context, format_duration, parse_duration
 from prometheus.generator.render import rule_files, runbook, write
 from prometheus.generator.slo_cases import case_files
 from tests.config.files import DASHBOARDS, RULE_TESTS, RULES, RUNBOOK, alerts, load, rules_of, run
@@ -160,10 +160,26 @@ def test_an_alert_tells_what_its_reader_needs(alert: dict[str, Any]) -> None:
     assert re.fullmatch(r"[A-Z][A-Za-z]{1,39}", alert["alert"])
     assert notes["runbook_url"].endswith(f"/docs/runbook.md#{alert['alert'].lower()}")
     assert f"\n### {alert['alert']}\n" in RUNBOOK.read_text(encoding="utf-8")
+    assert set(notes) <= {"summary", "description", "runbook_url", "dashboard_url", "query_url"}
     assert re.match(rf"http://127\.0\.0\.1:3000/(explore|d/({'|'.join(UIDS)}))\?", notes["dashboard_url"])
     assert "service" in alert["labels"] or re.search(
         r"by \([^)]*\bservice\b|probe_success|service_endpoint|service_stage|service_task|service:|slo:|mountpoint|node_", alert["expr"]
     )
+
+
+@pytest.mark.parametrize("uid", BOARDS)
+def test_links_fill_variables_that_the_dashboard_has(uid: str) -> None:
+    """A dashboard that an alert leads to exists, and knows each variable of the link."""
+    boards = [json.loads(path.read_text(encoding="utf-8")) for path in DASHBOARDS.glob("*.json")]
+    board = next(board for board in boards if board["uid"] == uid)
+    assert set(BOARDS[uid]) <= {variable["name"] for variable in board["templating"]["list"]}
+
+
+def test_links_fill_variables_with_labels_that_the_alert_has() -> None:
+    """No link ends in an empty variable: what it fills in, each series of the alert carries."""
+    for alert in alerts():
+        wanted = set(re.findall(r"\$labels\.(\w+)", alert["annotations"]["dashboard_url"])) - {"service", "env"}
+        assert wanted <= ({"slo"} if "slo:" in alert["expr"] else set()), alert["alert"]
 
 
 def test_rules_can_be_made_quicker(promtool: Path, tmp_path: Path) -> None:

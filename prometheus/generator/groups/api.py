@@ -125,6 +125,7 @@ sum by (service, env) (
             summary="The service does not answer.",
             description="No probe of {{ $labels.service }} has had an answer; nobody can use it.",
             means="Every probe from outside fails: the process is gone, its port is closed, or it hangs.",
+            board="nobet-general-system-health",
             steps=(
                 "`make status`: is the process there? Natively `.stack/log/app.log`, with Compose `docker compose logs --tail=100 app`.",
                 "It is there and does not answer: `curl -m 5 -i 127.0.0.1:8000/health/live`. A hang is a blocked event loop; restart it.",
@@ -141,12 +142,31 @@ sum by (service, env) (
             summary="A probed endpoint is down.",
             description="The probe {{ $labels.probe }} of {{ $labels.service }} fails: {{ $labels.instance }}.",
             means="One address that must answer has not answered well for minutes. When all probes of a service fail, ApiDown says so.",
+            board="nobet-general-system-health",
             steps=(
                 "`curl -i` the address in the mail. 503 from `/health/` names the failing dependency.",
                 "No answer: is the component running (`make status`)?",
                 "It answers here: look at the blackbox exporter and at name resolution.",
             ),
             look='probe_success{job="blackbox-http"}',
+        ),
+        Alert(
+            "ApiTrafficVanished",
+            "warning",
+            """
+service:http_requests:rate5m{service="app"} == 0
+and on (service, env) avg_over_time(service:http_requests:rate5m[<1h>] offset <7d>) > <ALERT_MIN_REQUESTS_PER_SECOND>
+""",
+            hold="10m",
+            summary="Nobody asks the service any more.",
+            description="{{ $labels.service }} gets no request at all; a week ago at this time it got some.",
+            means="The service is there, but nothing reaches it: ratios of no requests say nothing, so other alerts stay silent.",
+            steps=(
+                "From outside: does its name resolve to the right address, does the gateway answer?",
+                "The gateway's log: does it get requests, and where does it send them?",
+                "A holiday, or a client that was taken out of service? Silence it until tomorrow.",
+            ),
+            look="service:http_requests:rate5m",
         ),
         Alert(
             "CrashLooping",
@@ -160,6 +180,7 @@ max by (service, env) (
             summary="A service keeps restarting.",
             description="{{ $labels.service }} started {{ $value | printf `%.0f` }} times; the limit is <ALERT_CRASHES>.",
             means="Workers die and are started again. Requests in flight are lost each time; log records are not.",
+            board="nobet-general-system-health",
             steps=(
                 "Last lines before each start: `event:app.started` in the logs, and the component's own log file.",
                 "Exit code 137 or `Killed`: memory. Anything else: the traceback is on stderr.",
@@ -183,4 +204,5 @@ max by (service, env) (
             look="event_loop_lag_seconds",
         ),
     ),
+    board="nobet-api-performance",
 )

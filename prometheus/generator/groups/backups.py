@@ -41,4 +41,5 @@ time() - max by (service, env) (backup_last_success_timestamp_seconds)
             look="(time() - backup_last_success_timestamp_seconds) / 3600",
         ),
     ),
+    board="nobet-general-system-health",
 )

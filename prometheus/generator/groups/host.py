@@ -44,6 +44,60 @@ HOST: Final = Group(
             look="node_filesystem_avail_bytes / node_filesystem_size_bytes",
         ),
         Alert(
+            "FilesystemFillingUp",
+            "critical",
+            """
+(
+  node_filesystem_avail_bytes{fstype!~"tmpfs|overlay|squashfs|ramfs"} / node_filesystem_size_bytes
+    < <ALERT_FILESYSTEM_CRITICAL_FREE_RATIO>
+  and predict_linear(node_filesystem_avail_bytes{fstype!~"tmpfs|overlay|squashfs|ramfs"}[<1h>], 4 * 3600) < 0
+  and node_filesystem_readonly == 0
+)
+""",
+            hold="15m",
+            summary="A file system will be full within hours.",
+            description="{{ $labels.mountpoint }} has {{ $value | humanizePercentage }} left and will be full within 4 hours at this rate.",
+            means="When it is full, PostgreSQL stops, Elasticsearch refuses writes, and the spool drops what it cannot keep.",
+            steps=(
+                "Find what grows: `du -xh --max-depth=2 MOUNTPOINT | sort -h | tail`.",
+                "Then as for HighDiskUsage.",
+            ),
+            look="node_filesystem_avail_bytes / node_filesystem_size_bytes",
+        ),
+        Alert(
+            "NodeOomKill",
+            "warning",
+            "sum by (service, env, instance) (increase(node_vmstat_oom_kill[<15m>])) > 0",
+            hold="0s",
+            keep="15m",
+            summary="The kernel ended a process for lack of memory.",
+            description="{{ $value | printf `%.0f` }} processes of {{ $labels.instance }} were killed for lack of memory.",
+            means="Memory ran out; what was killed is mostly the largest process, not the one at fault.",
+            steps=(
+                "`dmesg -T | grep -i 'killed process'` says which one, and how much it had.",
+                "Elasticsearch? Its heap must fit beside everything else. A worker? See HighMemoryUsage.",
+                "Is it running again (`make status`)?",
+            ),
+            look="increase(node_vmstat_oom_kill[<15m>])",
+        ),
+        Alert(
+            "NodeClockSkew",
+            "warning",
+            """
+(node_timex_offset_seconds > <ALERT_CLOCK_SKEW_SECONDS> and deriv(node_timex_offset_seconds[<5m>]) >= 0)
+or (node_timex_offset_seconds < -<ALERT_CLOCK_SKEW_SECONDS> and deriv(node_timex_offset_seconds[<5m>]) <= 0)
+""",
+            hold="10m",
+            summary="The clock of the host is wrong and gets no better.",
+            description="The clock of {{ $labels.instance }} is {{ $value | humanizeDuration }} off.",
+            means="Records, traces and tokens of this host have wrong times; tokens seem expired or not yet valid.",
+            steps=(
+                "`timedatectl` or `chronyc tracking`: does time synchronisation run, and with which server?",
+                "A virtual machine that was suspended: restart the time service.",
+            ),
+            look="node_timex_offset_seconds",
+        ),
+        Alert(
             "HighSystemMemory",
             "warning",
             "max by (env) (system_memory_usage_percent) > <ALERT_MEMORY_PERCENT>",
@@ -105,4 +159,5 @@ HOST: Final = Group(
             look="system_cpu_usage_percent",
         ),
     ),
+    board="nobet-system",
 )

@@ -100,6 +100,7 @@ and on (service, env) max by (service, env) (shipper_backlog_bytes) > 0
             summary="Tracked events were lost.",
             description="{{ $labels.service }} lost {{ $value | printf `%.0f` }} events for {{ $labels.store }}: {{ $labels.reason }}.",
             means="Counts of what users do are too low for that time. Users notice nothing.",
+            board="nobet-workflow-analysis",
             steps=(
                 "`queue_full`: the store has been away for long; solve that, then raise `ANALYTICS_QUEUE_EVENTS` if the outage was normal.",
                 "`shutdown`: the process ended while the store was away.",
@@ -203,6 +204,7 @@ time() - (
             summary="The cleanup of expired logs failed.",
             description="Nothing that is not safely archived was deleted; expired logs stay, and take space, until a cleanup succeeds.",
             means="The nightly cleanup, or one by hand, could not archive, prove or delete what has expired. No record is lost.",
+            board="nobet-general-system-health",
             steps=(
                 "`event:cleanup.failed` in the logs: `reason` names the step and `error_message` says what to do.",
                 "`archive`: is the disk of `LOG_ARCHIVE_DIR` full, read-only or not mounted? `key`: is `LOG_ARCHIVE_IDENTITY` set?",
@@ -218,6 +220,7 @@ time() - (
             summary="No cleanup has succeeded for long.",
             description="The last successful cleanup of expired logs was {{ $value | humanizeDuration }} ago.",
             means="Logs are kept longer than the retention policy promises, and the disk fills.",
+            board="nobet-general-system-health",
             steps=(
                 "`make status`: does `cleanup` run? Its own log file says what it waits for.",
                 "`cleanup.skipped` in the logs: another process holds the lease; which one, and does it get on?",
@@ -233,8 +236,10 @@ time() - (
             summary="Spans or error events are lost.",
             description="{{ $labels.service }} could not send {{ $value | printf `%.0f` }} items of the signal {{ $labels.signal }}.",
             means="Jaeger or the error tracker is unreachable or slow. Requests are not affected.",
+            board="",
             steps=("Is Jaeger up (`make status`)? Does the DSN still work?",),
             look="rate(telemetry_dropped_total[<5m>])",
         ),
     ),
+    board="nobet-log-pipeline",
 )

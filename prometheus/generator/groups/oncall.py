@@ -83,4 +83,5 @@ sum by (service, env, channel) (increase(oncall_notifications_total{outcome="fai
             look='increase(oncall_notifications_total{outcome="failed"}[<5m>])',
         ),
     ),
+    board="nobet-oncall",
 )

@@ -43,4 +43,5 @@ SECURITY: Final = Group(
             look="sum by (outcome) (increase(logins_total[<5m>]))",
         ),
     ),
+    board="nobet-error-rate",
 )

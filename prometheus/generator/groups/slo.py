@@ -12,7 +12,7 @@ of these samples exists, the six-hour window stands in for them.
 
 from typing import Final
 
-from prometheus.generator.model import Alert, Group, Record
+from prometheus.generator.model import Alert, Group, Record, parse_duration
 from prometheus.generator.slo import Pair, Slo, Tier, load_objectives
 
 OBJECTIVES: Final = load_objectives()
@@ -59,7 +59,6 @@ def _alert(slo: Slo, tier: Tier) -> Alert:
         means=f"{slo.meaning} {tier.meaning[0].upper()}{tier.meaning[1:]} are gone, and it goes on. "
         + ("Users are hurt now." if tier.severity == "critical" else "Nobody needs to get up for it."),
         steps=_STEPS[slo.alert],
-        board="nobet-slo",
     )
 
 
@@ -128,7 +127,7 @@ SLO_WINDOWS: Final = Group(
         *(_burn(window) for window in ("5m", *SHORT_WINDOWS)),
         *(
             Record(f"slo:events_bad:sum{window}", f"sum_over_time(slo:events_bad:rate5m[<{window}>]) * <interval seconds>")
-            for window in sorted({tier.count for slo in OBJECTIVES.slos for tier in slo.tiers}, key=len)
+            for window in sorted({tier.count for slo in OBJECTIVES.slos for tier in slo.tiers}, key=parse_duration)
         ),
     ),
 )
@@ -152,4 +151,4 @@ SLO_LONG: Final = Group(
     interval="1m",
 )
 
-SLO: Final = Group("slo", tuple(_alert(slo, tier) for slo in OBJECTIVES.slos for tier in slo.tiers))
+SLO: Final = Group("slo", tuple(_alert(slo, tier) for slo in OBJECTIVES.slos for tier in slo.tiers), board="nobet-slo")

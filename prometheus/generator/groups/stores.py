@@ -35,6 +35,7 @@ max by (service, env, dependency) (max_over_time(dependency_up{{dependency=~"dat
             summary="A dependency that the service needs is down.",
             description="{{ $labels.service }} cannot use its {{ $labels.dependency }}.",
             means="The health monitor's check fails; `/health/` answers 503 and requests that need it fail.",
+            board="nobet-general-system-health",
             steps=_DEPENDENCY_STEPS,
             look="dependency_up",
         ),
@@ -46,6 +47,7 @@ max by (service, env, dependency) (max_over_time(dependency_up{{dependency=~"dat
             summary="A dependency of the service is down.",
             description="{{ $labels.service }}: the check {{ $labels.dependency }} fails.",
             means="The health monitor's check fails; the service goes on without it.",
+            board="nobet-general-system-health",
             steps=_DEPENDENCY_STEPS,
             look="dependency_up",
         ),
@@ -135,6 +137,21 @@ max by (service, env) (max_over_time(probe_success{{job="blackbox-http", service
             look="elasticsearch_filesystem_data_available_bytes / elasticsearch_filesystem_data_size_bytes",
         ),
         Alert(
+            "ElasticsearchReadOnly",
+            "critical",
+            'sum by (service, env) (increase(shipper_retries_total{reason="blocked"}[<5m>])) > 0',
+            hold="1m",
+            summary="Elasticsearch refuses all writes.",
+            description="An index is blocked for writing; log records wait in the spool of {{ $labels.service }}.",
+            means="The disk passed the flood stage (95 %), or somebody set a block. Nothing is lost until the spool reaches its bound.",
+            steps=(
+                "`df -h` and ElasticsearchDiskHigh: free space first, as docs/troubleshooting.md shows.",
+                "Elasticsearch lifts its own block below 90 %. One that a person set stays until that person takes it away.",
+                "`index.blocks.write: null` in `PUT /logs-nobet-*/_settings` does that.",
+            ),
+            look='rate(shipper_retries_total{reason="blocked"}[<5m>])',
+        ),
+        Alert(
             "ElasticsearchRejecting",
             "warning",
             'sum by (service, env) (increase(elasticsearch_thread_pool_rejected_count{type="write"}[<10m>])) > 0',
@@ -146,4 +163,5 @@ max by (service, env) (max_over_time(probe_success{{job="blackbox-http", service
             look='rate(elasticsearch_thread_pool_rejected_count{type="write"}[<5m>])',
         ),
     ),
+    board="nobet-stores",
 )

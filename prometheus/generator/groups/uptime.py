@@ -8,9 +8,31 @@ neither up nor down.
 
 from typing import Final
 
-from prometheus.generator.model import Alert, Group, Record
+from prometheus.generator.model import Alert, Group, Record, Severity
 
 _RAW: Final = 'probe_success{job="blackbox-http"}'
+
+
+def _expiring(severity: Severity, limit: str, summary: str) -> Alert:
+    return Alert(
+        "CertificateExpiring",
+        severity,
+        f"""
+min by (service, env, instance) (probe_ssl_earliest_cert_expiry{{job="blackbox-http"}}) - time()
+< <{limit}> * 86400
+""",
+        hold="1h",
+        summary=summary,
+        description="The certificate of {{ $labels.instance }} expires in {{ $value | humanizeDuration }}.",
+        means="When it has expired, browsers and apps refuse the address. Automatic renewal should have taken place by now.",
+        steps=(
+            "`echo | openssl s_client -connect HOST:443 2>/dev/null | openssl x509 -noout -dates -issuer` shows what is served.",
+            "Renewed on disk and not served: reload the gateway.",
+            "Not renewed: the log of the ACME client; most often port 80 or the DNS record changed.",
+        ),
+        look="(probe_ssl_earliest_cert_expiry - time()) / 86400",
+    )
+
 
 UPTIME: Final = Group(
     "uptime",
@@ -18,24 +40,9 @@ UPTIME: Final = Group(
         Record("endpoint:probe_success:avg5m", f"avg_over_time({_RAW}[<5m>])"),
         Record("endpoint:probe_success:avg1d", "avg_over_time(endpoint:probe_success:avg5m[<1d>])"),
         Record("endpoint:probe_success:avg30d", "avg_over_time(endpoint:probe_success:avg5m[<30d>])"),
-        Alert(
-            "CertificateExpiring",
-            "warning",
-            """
-min by (service, env, instance) (probe_ssl_earliest_cert_expiry{job="blackbox-http"}) - time()
-< <ALERT_CERTIFICATE_DAYS> * 86400
-""",
-            hold="1h",
-            summary="A certificate expires soon.",
-            description="The certificate of {{ $labels.instance }} expires in {{ $value | humanizeDuration }}.",
-            means="When it has expired, browsers and apps refuse the address. Automatic renewal should have taken place by now.",
-            steps=(
-                "`echo | openssl s_client -connect HOST:443 2>/dev/null | openssl x509 -noout -dates -issuer` shows what is served.",
-                "Renewed on disk and not served: reload the gateway.",
-                "Not renewed: the log of the ACME client; most often port 80 or the DNS record changed.",
-            ),
-            look="(probe_ssl_earliest_cert_expiry - time()) / 86400",
-        ),
+        _expiring("warning", "ALERT_CERTIFICATE_DAYS", "A certificate expires soon."),
+        _expiring("critical", "ALERT_CERTIFICATE_CRITICAL_DAYS", "A certificate expires in days."),
     ),
     interval="5m",
+    board="nobet-general-system-health",
 )

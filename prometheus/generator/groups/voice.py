@@ -152,6 +152,7 @@ and service_task:tasks_executed:rate5m > <ALERT_MIN_REQUESTS_PER_SECOND>
             description="{{ $value | humanizePercentage }} of the tasks {{ $labels.task }} fail; the limit is "
             "<percent ALERT_TASK_FAILURE_RATE> %.",
             means=_TASK_MEANS,
+            board="nobet-workflow-analysis",
             steps=_TASK_STEPS,
             look="service_task:tasks_failed:ratio_rate5m",
         ),
@@ -166,8 +167,10 @@ and sum by (service, env) (service_task:tasks_executed:rate5m) > <ALERT_MIN_REQU
             summary="Business tasks fail too often.",
             description="{{ $value | humanizePercentage }} of all tasks fail; the limit is <percent ALERT_TASK_FAILURE_RATE> %.",
             means=_TASK_MEANS,
+            board="nobet-workflow-analysis",
             steps=_TASK_STEPS,
             look="service_task:tasks_failed:ratio_rate5m",
         ),
     ),
+    board="nobet-performance-analysis",
 )
