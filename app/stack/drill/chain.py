@@ -1,6 +1,7 @@
 """How far alerts have come: Prometheus, Alertmanager, incidents, messages. Whatever can't be asked now is empty, not an error."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from app.stack.drill.receivers import Receivers
 from app.stack.stack import Stack
 
 _SECONDS: Final = 5.0
-_MOST_INCIDENTS: Final = 300
+_MOST_INCIDENTS: Final = 200
 
 
 @dataclass(slots=True)
@@ -24,6 +25,9 @@ class Seen:
     notified: list[tuple[dict[str, str], bool]] = field(default_factory=list)
     """Labels of what Alertmanager has, and whether it is held back by another alert."""
     incidents: list[dict[str, Any]] = field(default_factory=list)
+    """Those that are open."""
+    remembers: bool = False
+    """Whether the on-call service answered."""
     mails: list[str] = field(default_factory=list)
     """Subject and text."""
     slack: list[str] = field(default_factory=list)
@@ -53,7 +57,9 @@ class Chain:
     def forget_messages(self) -> None:
         """From here on only new messages count."""
         self._old_mails |= {mail["id"] for mail in self._mails()}
-        if self._receivers:
+        if self._receivers:  # this inbox is the drill's own, and each look reads all of it
+            with suppress(httpx.HTTPError):
+                self._http.delete(f"{self._stack.url('inbox')}/email/all")
             self._old_slack, self._old_pagerduty = len(self._receivers.slack), len(self._receivers.pagerduty)
 
     def look(self) -> Seen:
@@ -65,8 +71,8 @@ class Chain:
             seen.firing = [alert["labels"] for alert in alerts["data"]["alerts"] if alert["state"] == "firing"]
         for alert in self._get(f"{self._stack.url('alertmanager')}/api/v2/alerts") or []:
             seen.notified.append((alert["labels"], bool(alert["status"]["inhibitedBy"])))
-        address = f"{self._stack.url('oncall')}/api/incidents?all=true&limit={_MOST_INCIDENTS}"
-        seen.incidents = self._get(address, self._bearer) or []
+        incidents = self._get(f"{self._stack.url('oncall')}/api/incidents?limit={_MOST_INCIDENTS}", self._bearer)
+        seen.remembers, seen.incidents = incidents is not None, incidents or []
         seen.mails = [f"{mail.get('subject', '')}\n{mail.get('text', '')}" for mail in self._mails() if mail["id"] not in self._old_mails]
         if self._receivers:
             seen.slack = list(self._receivers.slack[self._old_slack :])

@@ -109,6 +109,7 @@ def _use_environment(usual: Stack, folder: Path, receivers: Receivers, scale: fl
             "HEALTH_INTERVAL_SECONDS": "1",
             "HEALTH_CACHE_SECONDS": "1",
             "CANARY_SECONDS": "1",
+            "LOG_LEVEL": "INFO",
             "RATE_LIMIT_PER_MINUTE": "0",
             "VOICE_TIMEOUT_SECONDS": "15",
             "CIRCUIT_OPEN_SECONDS": "1",

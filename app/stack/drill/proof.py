@@ -20,17 +20,12 @@ END_MAIL: Final = "mail of the end"
 END_SLACK: Final = "Slack's message of the end"
 END_PAGERDUTY: Final = "PagerDuty's event of the end"
 
-_FRESH_SECONDS: Final = 2.0
-"""Clocks of the database and of this process may be so far apart."""
-
 
 @dataclass(slots=True)
 class Proof:
     """Times are seconds since the fault was done, and for the way down since it was undone."""
 
     expected: Expected
-    began_at: float
-    """Unix time; older incidents are not ours."""
     with_receivers: bool
     up: dict[str, float] = field(default_factory=dict)
     down: dict[str, float] = field(default_factory=dict)
@@ -98,19 +93,9 @@ class Proof:
         return any(fits(labels, self.labels) for labels in seen.firing)
 
     def incidents(self, seen: Seen) -> list[dict[str, Any]]:
-        """Its incidents that began or were opened again since the fault."""
+        """Its open incidents."""
         service = self.expected.labels.get("service")
-        return [
-            found
-            for found in seen.incidents
-            if found["alertname"] == self.alert
-            and (service is None or found["service"] == service)
-            and (found["resolved_at"] is None or found["resolved_at"] > self.began_at - _FRESH_SECONDS)
-        ]
-
-    def incidents_open(self, seen: Seen) -> bool:
-        """Whether an incident about it is open."""
-        return any(found["resolved_at"] is None for found in self.incidents(seen))
+        return [found for found in seen.incidents if found["alertname"] == self.alert and (service is None or found["service"] == service)]
 
     def told(self, messages: Collection[str], *words: str) -> bool:
         """Whether a message names it, and says one of the words."""
@@ -131,9 +116,8 @@ def _names(message: str, alert: str) -> bool:
 
 def _incident(proof: Proof, seen: Seen) -> bool:
     for found in proof.incidents(seen):
-        if found["resolved_at"] is None:
-            proof.incident = found["id"]
-            return True
+        proof.incident = found["id"]
+        return True
     return False
 
 
@@ -146,7 +130,7 @@ _STAGES: Final[dict[str, Callable[[Proof, Seen], bool]]] = {
     SLACK: lambda proof, seen: proof.told(seen.slack, "[FIRING"),
     PAGERDUTY: lambda proof, seen: proof.told(seen.pagerduty, '"trigger"'),
     NOT_FIRING: lambda proof, seen: seen.knows and not proof.fires(seen),
-    CLOSED: lambda proof, seen: all(found["resolved_at"] is not None for found in proof.incidents(seen)) and bool(seen.incidents),
+    CLOSED: lambda proof, seen: seen.remembers and not proof.incidents(seen),
     END_MAIL: lambda proof, seen: proof.told(seen.mails, "[RESOLVED"),
     END_SLACK: lambda proof, seen: proof.told(seen.slack, "[RESOLVED"),
     END_PAGERDUTY: lambda proof, seen: any('"resolve"' in event and proof.incident in event for event in seen.pagerduty),

@@ -14,7 +14,7 @@ from app.stack.drill.model import PATIENCE_SECONDS, Drill, Rule
 from app.stack.drill.proof import Proof
 from app.stack.errors import StackError
 
-_POLL_SECONDS: Final = 0.5
+_POLL_SECONDS: Final = 1.0
 _QUIET_SECONDS: Final = 300.0
 """How long what an earlier drill left is given to end."""
 
@@ -77,7 +77,7 @@ def run_round(arena: Arena, drills: Sequence[Drill], told: Told) -> list[Result]
 def _begin(arena: Arena, result: Result, noisy: Sequence[str]) -> None:
     """Do one fault; one that can't be done fails its own alerts only."""
     drill = result.drill
-    result.proofs = [Proof(expected, time.time(), arena.chain.has_receivers) for expected in drill.proves]
+    result.proofs = [Proof(expected, arena.chain.has_receivers) for expected in drill.proves]
     if early := [proof.alert for proof in result.proofs if proof.alert in noisy]:
         result.failure = f"{', '.join(early)} fires before the fault"
     try:
@@ -106,6 +106,7 @@ def _watch(arena: Arena, results: Sequence[Result], began: float, *, ending: boo
             proof.note(seen, time.monotonic() - began, ending=ending)
             if not ending and drill.acknowledge:
                 _acknowledge(arena, proof)
+        _acknowledge_others(arena, seen, [proof.alert for _, proof in watched])
         time.sleep(_POLL_SECONDS)
 
 
@@ -115,13 +116,19 @@ def _acknowledge(arena: Arena, proof: Proof) -> None:
         proof.acknowledged = arena.chain.acknowledge(proof.incident)
 
 
+def _acknowledge_others(arena: Arena, seen: Seen, on_trial: Sequence[str]) -> None:
+    """Answer the pages that a fault raises besides: nobody else does, and they would raise an alert of their own."""
+    for incident in seen.incidents:
+        if incident["state"] != "acknowledged" and incident["alertname"] not in on_trial:
+            arena.chain.acknowledge(incident["id"])
+
+
 def _wait_quiet(arena: Arena, drills: Sequence[Drill]) -> list[str]:
     """Wait until none of the alerts fires any more; returns those that go on: nothing can be proven with them."""
     deadline = time.monotonic() + _QUIET_SECONDS
-    expected = [
-        Proof(expected, time.time(), with_receivers=False) for drill in drills for expected in drill.proves if expected.way != "heartbeat"
-    ]
-    while noisy := _noisy(arena.chain.look(), expected):
+    expected = [Proof(expected, with_receivers=False) for drill in drills for expected in drill.proves if expected.way != "heartbeat"]
+    while noisy := _noisy(seen := arena.chain.look(), expected):
+        _acknowledge_others(arena, seen, [])
         if time.monotonic() > deadline:
             return noisy
         time.sleep(_POLL_SECONDS)
@@ -132,7 +139,7 @@ def _noisy(seen: Seen, proofs: Sequence[Proof]) -> list[str]:
     if not seen.knows:
         return ["Prometheus"]
     noisy = [proof.expected.alert for proof in proofs if proof.fires(seen)]
-    return noisy + [proof.expected.alert for proof in proofs if proof.incidents_open(seen)]
+    return noisy + [proof.expected.alert for proof in proofs if proof.incidents(seen)]
 
 
 def _failure_of(proof: Proof) -> str:

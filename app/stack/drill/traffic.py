@@ -39,6 +39,10 @@ class Visitor:
         """A request without an account."""
         return self._http.post(path, json=body)
 
+    def suggest(self) -> httpx.Response:
+        """Something for which the app has to ask the service next door."""
+        return self.post("/suggest", {"user_id": "drill", "topic": "dinner", "count": 1})
+
     def every(self, number: int) -> bool:
         """True each so many times."""
         return next(self._turn) % number == 0

@@ -19,13 +19,9 @@ def _crashes(arena: Arena) -> None:
 
 def _few_crashes(arena: Arena) -> None:
     def visit(visitor: Visitor) -> None:
-        visitor.get("/crash" if visitor.every(30) else "/health/live")
+        visitor.get("/crash" if visitor.every(30) else "/feed")
 
-    arena.visit(visit, 20, 2)
-
-
-def _suggest(visitor: Visitor) -> None:
-    visitor.post("/suggest", {"topic": "dinner", "count": 1})
+    arena.visit(visit, 15, 3)
 
 
 class _Slow:
@@ -36,7 +32,7 @@ class _Slow:
 
     def __call__(self, arena: Arena) -> None:
         arena.hands.turn({"latency_seconds": self._seconds})
-        arena.visit(_suggest, 20, 8)
+        arena.visit(Visitor.suggest, 20, 8)
 
 
 def _refused(arena: Arena) -> None:

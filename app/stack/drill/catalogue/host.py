@@ -32,7 +32,11 @@ def _disk_limits(arena: Arena) -> Mapping[str, float]:
 def _critical_disk_limits(arena: Arena) -> Mapping[str, float]:
     disk = shutil.disk_usage(arena.stack.paths.data)
     limit = 1 - disk.free / disk.total + _DISK_SHARE / 2
-    return {"ALERT_ES_DISK_CRITICAL_RATIO": limit, "ALERT_ES_DISK_WARNING_RATIO": limit}
+    return {
+        "ALERT_ES_DISK_CRITICAL_RATIO": limit,
+        "ALERT_ES_DISK_WARNING_RATIO": limit,
+        "ALERT_FILESYSTEM_CRITICAL_FREE_RATIO": disk.free / disk.total - _DISK_SHARE / 2,
+    }
 
 
 def _fill(arena: Arena) -> None:
@@ -89,7 +93,11 @@ HOST: Final = (
         "disk-critical",
         "a file takes one percent of the disk",
         _fill,
-        (Expected("ElasticsearchDiskHigh", "critical"), Expected("ElasticsearchDiskHigh", "warning", "held")),
+        (
+            Expected("ElasticsearchDiskHigh", "critical"),
+            Expected("ElasticsearchDiskHigh", "warning", "held"),
+            Expected("FilesystemFillingUp", "critical"),
+        ),
         limits=_critical_disk_limits,
     ),
     Drill(

@@ -20,7 +20,6 @@ groups:
       - record: drill:failing:up
         expr: up{job="prometheus"} * on () up
 """
-_CERTIFICATE_DAYS: Final = 10
 
 
 def _no_targets(arena: Arena) -> None:
@@ -34,6 +33,12 @@ def _bad_rules(arena: Arena) -> None:
 
 def _failing_rule(arena: Arena) -> None:
     arena.hands.write(arena.stack.paths.etc / "prometheus" / "rules" / "drill.yml", _FAILING_RULE, reload="prometheus")
+
+
+def _small_limit(arena: Arena) -> None:
+    path = arena.stack.paths.etc / "prometheus" / "prometheus.yml"
+    head, job, rest = path.read_text("utf-8").partition("job_name: voice")
+    arena.hands.write(path, head + job + rest.replace("sample_limit: 20000", "sample_limit: 10", 1), reload="prometheus")
 
 
 def _no_alertmanager(arena: Arena) -> None:
@@ -62,11 +67,21 @@ def _slack(arena: Arena) -> None:
     red_index(arena)
 
 
-def _certificate(arena: Arena) -> None:
+class _Certificate:
     """An https address of the drill's own, with a certificate that ends soon, is probed."""
+
+    def __init__(self, days: int) -> None:
+        self._days: Final = days
+
+    def __call__(self, arena: Arena) -> None:
+        _serve(arena, self._days)
+
+
+def _serve(arena: Arena, days: int) -> None:
+    """Serve and have it probed."""
     folder = arena.stack.paths.run
     key, certificate = folder / "drill.key", folder / "drill.pem"
-    names = ["-subj", f"/CN={LOOPBACK}", "-addext", f"subjectAltName=IP:{LOOPBACK}", "-days", str(_CERTIFICATE_DAYS)]
+    names = ["-subj", f"/CN={LOOPBACK}", "-addext", f"subjectAltName=IP:{LOOPBACK}", "-days", str(days)]
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *names, "-keyout", str(key), "-out", str(certificate)]
     try:
         subprocess.run(made, check=True, capture_output=True, stdin=subprocess.DEVNULL)
@@ -143,10 +158,22 @@ META: Final = (
     ),
     Drill(
         "certificate",
-        f"an address is probed whose certificate is good for {_CERTIFICATE_DAYS} days",
-        _certificate,
+        "an address is probed whose certificate is good for ten days",
+        _Certificate(10),
         (Expected("CertificateExpiring", "warning", labels={"service": "drill"}),),
         together="more restarts",
+    ),
+    Drill(
+        "certificate-critical",
+        "an address is probed whose certificate is good for two days",
+        _Certificate(2),
+        (Expected("CertificateExpiring", "critical", labels={"service": "drill"}),),
+    ),
+    Drill(
+        "sample-limit",
+        "the voice service has more series than Prometheus may take of it",
+        _small_limit,
+        (Expected("ScrapeLimitHit", "warning"),),
     ),
     Drill("bad-rules", "Prometheus is to load a file that holds no rules", _bad_rules, (Expected("PrometheusBadConfig", "critical"),)),
     Drill(

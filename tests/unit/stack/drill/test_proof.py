@@ -8,12 +8,12 @@ from app.stack.drill.proof import Proof
 
 CRITICAL = Expected("RedisDown", "critical")
 LABELS = {"alertname": "RedisDown", "severity": "critical", "service": "redis"}
-INCIDENT = {"id": "i1", "alertname": "RedisDown", "service": "redis", "resolved_at": None}
+INCIDENT = {"id": "i1", "alertname": "RedisDown", "service": "redis"}
 
 
 def proof(expected: Expected = CRITICAL, *, with_receivers: bool = True) -> Proof:
-    """A proof that begins at second 100."""
-    return Proof(expected, 100.0, with_receivers)
+    """A proof that has seen nothing yet."""
+    return Proof(expected, with_receivers)
 
 
 def everything() -> Seen:
@@ -33,7 +33,7 @@ def over() -> Seen:
     """The same page when all is well again."""
     return Seen(
         knows=True,
-        incidents=[{**INCIDENT, "resolved_at": 130.0}],
+        remembers=True,
         mails=["[RESOLVED] RedisDown on redis: Redis does not answer."],
         slack=["[RESOLVED] RedisDown on redis"],
         pagerduty=['{"event_action": "resolve", "dedup_key": "i1"}'],
@@ -97,8 +97,8 @@ def test_an_alert_that_was_to_be_held_back_must_be_held_back() -> None:
     assert held.missing(ending=False) == []
 
 
-def test_an_incident_from_before_the_fault_is_not_ours() -> None:
-    """What was over before the fault proves nothing."""
+def test_silence_of_the_on_call_service_closes_nothing() -> None:
+    """While it can't be asked, its incidents count as open."""
     page = proof()
-    page.note(Seen(incidents=[{**INCIDENT, "resolved_at": 90.0}]), 1.0, ending=False)
-    assert "incident" in page.missing(ending=False)
+    page.note(Seen(knows=True), 1.0, ending=True)
+    assert "incident closed" in page.missing(ending=True)
