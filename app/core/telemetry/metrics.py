@@ -68,12 +68,13 @@ STORE_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 _TRACKED_STORES: Final = ("postgres", "spool")
 
-_TRACKERS: Final = ("app", "voice")
-_REPORTERS: Final = ("app", "voice", "oncall", "shipper")
+_TRACKERS: Final = ("app", "voice", "oncall")
+"""Those that serve HTTP with the kit, which brings the tracker along."""
 _ONCALL: Final = ("oncall",)
 _SHIPPER: Final = ("shipper",)
 _CLEANUP: Final = ("cleanup",)
-_EVERY: Final = ("app", "voice", "shipper", "cleanup")
+_SPOOLING: Final = ("app", "voice", "shipper", "cleanup")
+_EVERY: Final = ("app", "voice", "shipper", "oncall", "cleanup")
 
 METRICS: Final[dict[str, Metric]] = {
     metric.name: metric
@@ -179,7 +180,7 @@ METRICS: Final[dict[str, Metric]] = {
             "Error events that were not sent, by why: sampled, repeated, flood, quota.",
             ("reason",),
             group="core",
-            services=_REPORTERS,
+            services=_EVERY,
             born=(("sampled",), ("repeated",), ("flood",), ("quota",)),
         ),
         Metric(
@@ -187,7 +188,7 @@ METRICS: Final[dict[str, Metric]] = {
             "gauge",
             "Error events sent this month, by all processes of this machine.",
             group="core",
-            services=_REPORTERS,
+            services=_EVERY,
             across_workers="max",
         ),
         Metric(
@@ -196,7 +197,7 @@ METRICS: Final[dict[str, Metric]] = {
             "Part of SENTRY_MONTHLY_QUOTA that is used, 0 to 1 and more; 0 without a quota.",
             unit="ratio",
             group="core",
-            services=_REPORTERS,
+            services=_EVERY,
             across_workers="max",
         ),
         Metric("system_cpu_usage_percent", "gauge", "CPU use of the host, 0 to 100.", unit="percent", group="system"),
@@ -569,7 +570,7 @@ METRICS: Final[dict[str, Metric]] = {
             "Tracked events that never reached a store.",
             ("store", "reason"),
             group="business",
-            services=_EVERY,
+            services=_SPOOLING,
             born=(
                 *((store, reason) for store in _TRACKED_STORES for reason in ("queue_full", "rejected", "shutdown")),
                 ("spool", "spool_full"),
