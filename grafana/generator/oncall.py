@@ -8,8 +8,9 @@ from grafana_foundation_sdk.models import dashboard as dm
 from grafana.generator import shared as s
 from grafana.generator.layout import fill
 from grafana.generator.links import limit, rule_link, runbook_url
+from grafana.generator.log_panels import linked
 from grafana.generator.oncall_watch import delivery, watch
-from grafana.generator.pieces import Column, linked, numbers_of
+from grafana.generator.pieces import Column, numbers_of
 
 UID: Final = "nobet-oncall"
 
@@ -139,4 +140,4 @@ def _noisiest() -> s.Panel:
         sort="Time firing",
         empty="Nothing fired",
     )
-    return linked(panel, "Alert", rule_link()).span(12).height(8)
+    return linked(panel, "Alert", [rule_link()]).span(12).height(8)

@@ -12,9 +12,9 @@ from grafana.generator.elastic import counted
 from grafana.generator.general_system_health import services
 from grafana.generator.layout import fill
 from grafana.generator.links import board_link, limit, rule_link, runbook_url
-from grafana.generator.log_panels import LEVELS, bars
+from grafana.generator.log_panels import LEVELS, bars, linked
 from grafana.generator.oncall import SEVERITIES
-from grafana.generator.pieces import Column, linked, numbers_of
+from grafana.generator.pieces import Column, numbers_of
 
 UID: Final = "nobet-overview"
 
@@ -116,7 +116,7 @@ def _alerts() -> table.Panel:
             dm.DynamicConfigValue("custom.cellOptions", {"type": "color-text"}),
         ],
     )
-    return linked(panel, "Alert", rule_link())
+    return linked(panel, "Alert", [rule_link()])
 
 
 def _quantile(histogram: str) -> str:

@@ -8,11 +8,9 @@ from grafana_foundation_sdk.models import prometheus as pm
 
 from app.core.telemetry.metrics import VOICE_BUCKETS
 from grafana.generator import shared as s
-from grafana.generator.elastic import lines
 from grafana.generator.layout import fill
 from grafana.generator.links import limit, runbook_url
-from grafana.generator.log_panels import log_lines
-from grafana.generator.pieces import Column, numbers_of
+from grafana.generator.performance_failures import failures, single_turns
 
 UID: Final = "nobet-performance-analysis"
 
@@ -23,7 +21,6 @@ _STAGES: Final = {
     "LLM": ("llm_ttft_duration_ms", "Language model: until its first token.", "ALERT_LLM_FIRST_TOKEN_MS"),
     "TTS": ("tts_processing_duration_ms", "Speech synthesis: from text to sound.", "ALERT_TTS_MS"),
 }
-_REFUSED_IS_FINE: Final = 'outcome=~"failure|timeout|unreachable"'
 _COLOURS: Final = {"asr": "blue", "llm": "purple", "tts": "light-blue", "ASR": "blue", "LLM": "purple", "TTS": "light-blue"}
 
 
@@ -37,7 +34,9 @@ def performance_analysis() -> d.Dashboard:
         runbook_url(),
         variables=[services],
     )
-    return fill(board, _at_a_glance(), ("Turns", _turns()), ("Stages", _stages()), ("Failures", _failures()), ("Single turns", _single()))
+    return fill(
+        board, _at_a_glance(), ("Turns", _turns()), ("Stages", _stages()), ("Failures", failures()), ("Single turns", single_turns())
+    )
 
 
 def _quantile(share: float, metric: str, by: str = "le") -> str:
@@ -161,81 +160,3 @@ def _stages() -> list[s.Panel]:
         empty="No turns",
     )
     return [*stages, s.stacked(s.colours(mean, _COLOURS))]
-
-
-def _failures() -> list[s.Panel]:
-    requests = f"sum by (stage) (rate(voice_stage_requests_total{{{s.SELECT}}}{_R}))"
-    failed = f"sum by (stage) (rate(voice_stage_requests_total{{{s.SELECT}, {_REFUSED_IS_FINE}}}{_R}))"
-    ratio = s.series(
-        "Failures by stage",
-        f"Share of the requests to each stage that fail or time out. A task that the business refuses is none. "
-        f"Line: a ticket at {limit('ALERT_STAGE_FAILURE_RATE') * 100:g} %.",
-        "percentunit",
-        s.query(f"({failed} or 0 * {requests}) / ({requests} > 0)", "{{stage}}"),
-        empty="No turns",
-    ).data_links([s.logs_link("Failures", 'event:"call.stage_failed" AND stage:"${__field.labels.stage}"')])
-    outcomes = s.series(
-        "Requests by outcome",
-        "Requests to all stages per second, by how they ended.",
-        "ops",
-        s.query(f"sum by (outcome) (rate(voice_stage_requests_total{{{s.SELECT}}}{_R}))", "{{outcome}}"),
-        empty="No turns",
-    )
-    circuits = s.series(
-        "Circuits",
-        "A stage that fails again and again is left alone for a while: 0 asked as usual, 1 tried again, 2 left alone.",
-        "none",
-        s.query(f"max by (dependency) (circuit_breaker_state{{{s.SELECT}}})", "{{dependency}}"),
-        empty="No calls yet",
-    ).max(2)
-    palette = {"success": "blue", "failure": "orange", "timeout": "red", "unreachable": "purple", "refused": "text"}
-    return [
-        s.lines(ratio, (limit("ALERT_STAGE_FAILURE_RATE"), s.NEAR)).span(8),
-        s.stacked(s.colours(outcomes, palette)).span(8),
-        s.lines(circuits, (2, s.BEYOND)).span(8),
-        _stage_table(),
-    ]
-
-
-def _stage_table() -> s.Panel:
-    by = "stage"
-    everything = f"sum by ({by}) (increase(voice_stage_requests_total{{{s.SELECT}}}[$__range]))"
-
-    def share(outcome: str) -> str:
-        some = f'sum by ({by}) (increase(voice_stage_requests_total{{{s.SELECT}, outcome="{outcome}"}}[$__range]))'
-        return f"{some} / ({everything} > 0)"
-
-    return numbers_of(
-        "Stages",
-        "Each stage over the time range shown: how often it was asked and how that ended.",
-        {"stage": "Stage"},
-        (
-            Column("Requests", "none", f"{everything} > 0", 0),
-            *(
-                Column(heading, "percentunit", share(outcome), 1)
-                for heading, outcome in {
-                    "Failed": "failure",
-                    "Timed out": "timeout",
-                    "Unreachable": "unreachable",
-                    "Refused": "refused",
-                }.items()
-            ),
-        ),
-        sort="Requests",
-        empty="No turns",
-    ).height(7)
-
-
-def _single() -> list[s.Panel]:
-    of_services = "service_name:${service:lucene}"
-    turns = log_lines(
-        "Latest turns",
-        "A record for each turn, newest first: how long it took, in which call. Its trace_id opens its trace.",
-        lines(f'event:"call.turn_completed" AND {of_services}'),
-    )
-    failures = log_lines(
-        "Latest failures",
-        "Stages that failed and why: error_code and reason. Empty while none fails.",
-        lines(f'event:"call.stage_failed" AND {of_services}'),
-    )
-    return [panel.span(12).height(9) for panel in (turns, failures)]

@@ -45,6 +45,7 @@ def bars(
         .color_scheme(d.FieldColor().mode(dm.FieldColorModeId.THRESHOLDS))
         .orientation(cm.VizOrientation.HORIZONTAL)
         .display_mode(cm.BarGaugeDisplayMode.BASIC)
+        .text(common.VizTextDisplayOptions().title_size(14).value_size(16))
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
         .span(12)
         .height(8)
@@ -81,12 +82,6 @@ def tiles(title: str, shows: str, target: prometheus.Dataquery, *, empty: str) -
         .span(24)
         .height(5)
     )
-
-
-def linked(panel: table.Panel, column: str, link: d.DashboardLink) -> table.Panel:
-    """Make the words of a column a link."""
-    built = link.build()
-    return panel.override_by_name(column, [dm.DynamicConfigValue("links", [{"title": built.title, "url": built.url}])])
 
 
 def ceiling(panel: timeseries.Panel, name: str) -> timeseries.Panel:
@@ -129,7 +124,8 @@ def numbers_of(
         # With one query alone Grafana calls its values "Value", with several "Value #A".
         values[f"Value #{ref}" if len(columns) > 1 else "Value"] = column.name
         panel.with_target(s.now(column.expr, ref))
-        cell = [dm.DynamicConfigValue("unit", column.unit)]
+        # What the panel says when it is empty would otherwise stand in each empty cell.
+        cell = [dm.DynamicConfigValue("unit", column.unit), dm.DynamicConfigValue("noValue", "-")]
         if column.decimals is not None:
             cell.append(dm.DynamicConfigValue("decimals", column.decimals))
         panel.override_by_name(column.name, cell)

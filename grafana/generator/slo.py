@@ -86,7 +86,7 @@ def _kept() -> s.Panel:
         (
             Column("Promised", "percentunit", f"max by ({_BY}) (slo:objective:ratio * on (slo) group_right () ({one_of_each}))", 2),
             Column("Kept, 30 days", "percentunit", f"1 - max by ({_BY}) (slo:sli_error:ratio_rate30d{{{_SELECT}}})", 3),
-            Column("Kept, time range", "percentunit", f"1 - {bad} / ({of} > 0)", 3),
+            Column("Kept, time range", "percentunit", f"clamp_max(1 - {bad} / ({of} > 0), 1)", 3),
             Column("Budget left", "percentunit", f"max by ({_BY}) (slo:error_budget_remaining:ratio{{{_SELECT}}})", 1),
             Column("Burn 1 h", "none", burn("1h"), 2),
             Column("Burn 6 h", "none", burn("6h"), 2),
