@@ -13,8 +13,19 @@ _THRESHOLDS: Final = Path(__file__).parent.parent.parent / "prometheus" / "thres
 
 def runbook_url() -> str:
     """Address of the runbook."""
-    links: dict[str, str] = yaml.safe_load(_THRESHOLDS.read_text(encoding="utf-8"))["links"]
-    return links["RUNBOOK_URL"]
+    return _address("RUNBOOK_URL")
+
+
+def error_tracker_link() -> d.DashboardLink:
+    """A link in a dashboard's head to the error tracker, where each error has its variables and its history."""
+    return (
+        d.DashboardLink("Error tracker")
+        .type(dm.DashboardLinkType.LINK)
+        .url(_address("ERROR_TRACKER_URL"))
+        .tooltip("The tag event_id has the id of the request.")
+        .icon("external link")
+        .target_blank(True)
+    )
 
 
 def limit(name: str) -> float:
@@ -38,3 +49,8 @@ def rule_link() -> d.DashboardLink:
 def story_link(value: str = "${__value.text}") -> d.DashboardLink:
     """A link to the story of the id that `value` stands for."""
     return board_link("Its story", "nobet-request-story", id=value)
+
+
+def _address(name: str) -> str:
+    links: dict[str, str] = yaml.safe_load(_THRESHOLDS.read_text(encoding="utf-8"))["links"]
+    return links[name]

@@ -10,7 +10,7 @@ from grafana.generator import shared as s
 from grafana.generator.elastic import DEAD_LETTERS, EVENTS, LAST_SEEN, counted, grouped, largest, lines, terms_variable
 from grafana.generator.elastic import rows as documents
 from grafana.generator.layout import fill
-from grafana.generator.links import runbook_url, story_link
+from grafana.generator.links import error_tracker_link, runbook_url, story_link
 from grafana.generator.log_panels import linked, log_lines, rows, total
 from grafana.generator.traces import trace_link, waterfall
 
@@ -41,7 +41,9 @@ def request_story() -> d.Dashboard:
         variables=(ident, trace),
         select=s.ALL_SERVICES,
     )
-    return fill(board, _glance(), ("Requests", _requests()), ("Records and trace", _told()), ("What else", _beside()))
+    return fill(
+        board.link(error_tracker_link()), _glance(), ("Requests", _requests()), ("Records and trace", _told()), ("What else", _beside())
+    )
 
 
 def _glance() -> list[s.Panel]:

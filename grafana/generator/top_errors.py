@@ -9,7 +9,7 @@ from grafana.generator import shared as s
 from grafana.generator.elastic import FIRST_SEEN, LAST_SEEN, SOMEBODY, counted, grouped, lines, terms_variable
 from grafana.generator.elastic import rows as documents
 from grafana.generator.layout import fill
-from grafana.generator.links import runbook_url, story_link
+from grafana.generator.links import error_tracker_link, runbook_url, story_link
 from grafana.generator.log_panels import LEVELS, Column, bars, linked, log_lines, rows, total
 
 UID: Final = "nobet-top-errors"
@@ -37,7 +37,7 @@ def top_errors() -> d.Dashboard:
         runbook_url(),
         variables=(terms_variable("service", "Service", "service_name"),),
     ).time("now-6h", "now")
-    return fill(board, _glance(), ("Kinds of errors", _kinds()), ("Where", _places()), ("One by one", _single()))
+    return fill(board.link(error_tracker_link()), _glance(), ("Kinds of errors", _kinds()), ("Where", _places()), ("One by one", _single()))
 
 
 def _glance() -> list[s.Panel]:
