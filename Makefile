@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 # Most of the time the tests wait for servers: two processes halve it, more would only disturb each other.
 TEST_PROCESSES ?= 2
 
-.PHONY: drill faults fault-cases bench bench-load help generated servers venv up down status story demo preview pictures token backup restore clean test test-unit lint fmt generate requirements coverage-map
+.PHONY: drill faults fault-cases bench bench-load bench-dashboards help generated servers venv up down status story demo preview pictures token backup restore clean test test-unit lint fmt generate requirements coverage-map
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "; print "Nöbet: the night watch for FastAPI services\n"} /^[a-z-]+:.*## / {printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ fault-cases: $(STAMP) servers ## Run the fault cases in their full length: a mil
 
 bench-load: $(STAMP) ## Measure the app with and without observability; needs the running stack
 	@$(RUN) -m bench.load $(ARGS)
+
+bench-dashboards: $(STAMP) ## Time each dashboard over 24 h and all rules on the running stack; HOURS=6
+	@$(RUN) -m bench.dashboards $(if $(HOURS),--hours $(HOURS))
 
 lint: $(STAMP) generated ## Check style, types, imports and generated files
 	@$(VENV)/bin/ruff check --quiet .
