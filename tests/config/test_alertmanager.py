@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import httpx
 import pytest
+import yaml
 
 from app.core.config import load_settings
 from app.stack.render import render_alertmanager, smarthost
@@ -113,6 +114,35 @@ def test_inhibition_names_only_alerts_that_exist(tmp_path: Path) -> None:
     """A renamed alert does not leave a rule behind that silences nothing."""
     names = set(re.findall(r'alertname =~? "?([A-Za-z|]+)"?', _config(tmp_path).read_text(encoding="utf-8")))
     assert {name for joined in names for name in joined.split("|")} <= {alert["alert"] for alert in alerts()}
+
+
+def test_inhibition_compares_only_labels_that_both_sides_have(tmp_path: Path) -> None:
+    """A label that is missing on both sides counts as equal: every alert of a rule carries all that the rule compares."""
+    for rule in yaml.safe_load(_config(tmp_path).read_text(encoding="utf-8"))["inhibit_rules"]:
+        for side in ("source_matchers", "target_matchers"):
+            chosen = [alert for alert in alerts() if all(_chosen(alert, matcher) for matcher in rule[side])]
+            assert chosen, rule
+            for alert in chosen:
+                assert set(rule["equal"]) <= _labels(alert), (alert["alert"], rule)
+
+
+def _chosen(alert: dict[str, Any], matcher: str) -> bool:
+    name, text = re.fullmatch(r"(\w+) =~? \"?([^\"]*)\"?", matcher).groups()  # type: ignore[union-attr]
+    if name == "alertname":
+        return alert["alert"] in text.split("|")
+    if name == "slo":
+        return "slo:" in alert["expr"]
+    # Other labels come with the series, so any of the rule's alerts may have that value.
+    return name != "severity" or alert["labels"]["severity"] == text
+
+
+def _labels(alert: dict[str, Any]) -> set[str]:
+    """What the alert's series carry, as its expression says."""
+    grouped = re.findall(r"by \(([^)]*)\)", alert["expr"])
+    carried = {label.strip() for labels in grouped for label in labels.split(",")} | set(alert["labels"]) | {"env"}
+    recorded = set(re.findall(r"\b((?:service|slo)(?:_[a-z]+)?):", alert["expr"]))
+    carried |= {part for level in recorded for part in level.split("_")} | ({"service"} if "slo" in recorded else set())
+    return carried | ({"service", "instance", "mountpoint", "job"} if not grouped and not recorded else set())
 
 
 class Watch:
@@ -290,6 +320,21 @@ def test_heartbeat_and_information_are_not_mailed(watch: Watch) -> None:
         (_alert("HighTaskFailureRate", "warning", task="reservation"), _alert("HighTotalTaskFailureRate", "warning")),
         (_alert("DependencyDown", "warning", dependency="voice"), _alert("VoiceStageFailing", "warning", stage="asr")),
         (_alert("ShipperHeld", service="shipper"), _alert("LogShippingStalled", service="shipper")),
+        (_alert("ElasticsearchReadOnly", service="shipper"), _alert("LogShippingStalled", service="shipper")),
+        (_alert("ElasticsearchDown", service="elasticsearch"), _alert("LogCanaryMissing", service="cleanup")),
+        (
+            _alert("LogShippingStalled", service="shipper"),
+            _alert("LogFreshnessBurnTicket", "warning", service="cleanup", slo="log-freshness"),
+        ),
+        (_alert("ApiErrorBudgetBurnFast", slo="errors"), _alert("ApiErrorBudgetBurnTicket", "warning", slo="errors")),
+        (
+            _alert("FilesystemFillingUp", service="node", instance="a", mountpoint="/"),
+            _alert("FilesystemFillingUp", "warning", service="node", instance="a", mountpoint="/"),
+        ),
+        (
+            _alert("CertificateExpiring", service="site", instance="https://a/"),
+            _alert("CertificateExpiring", "warning", service="site", instance="https://a/"),
+        ),
     ],
     ids=lambda alert: "-".join(
         [alert["labels"]["alertname"], *(alert["labels"].get(name, "") for name in ("dependency", "probe", "job"))]
@@ -311,6 +356,8 @@ def test_a_cause_silences_nothing_else(watch: Watch) -> None:
         _alert("PostgresDown", service="postgres"),
         _alert("ElasticsearchDown", service="elasticsearch"),
         _alert("DependencyDown", env="staging", dependency="database"),
+        _alert("ApiErrorBudgetBurnFast", slo="errors"),
+        _alert("FilesystemFillingUp", service="node", instance="a", mountpoint="/"),
     ]
     unrelated = [
         _alert("EndpointDown", service="grafana", probe="ready", instance="g", job="b"),
@@ -321,6 +368,9 @@ def test_a_cause_silences_nothing_else(watch: Watch) -> None:
         _alert("LogRecordsDropped", service="shipper", reason="spool_full"),
         _alert("LogShippingStalled", service="shipper", env="production"),
         _alert("EndpointDown", env="staging", probe="live", instance="s", job="b"),
+        _alert("ApiLatencyBudgetBurnTicket", "warning", slo="latency"),
+        _alert("ApiErrorBudgetBurnTicket", "warning", env="staging", slo="errors"),
+        _alert("FilesystemFillingUp", "warning", service="node", instance="a", mountpoint="/data"),
     ]
     watch.post(*causes, *unrelated, _alert("EndpointDown", probe="health", instance="a", job="b"))
     wait_until("inhibition works at all", lambda: watch.silenced_by(alertname="EndpointDown", instance="a"))
