@@ -3,10 +3,9 @@
 from typing import Final
 
 from grafana.generator import shared as s
-from grafana.generator.elastic import lines
 from grafana.generator.elastic import rows as documents
 from grafana.generator.links import limit, story_link
-from grafana.generator.log_panels import linked, log_lines, rows
+from grafana.generator.log_panels import linked, rows
 from grafana.generator.pieces import Column, numbers_of
 
 _R: Final = "[$__rate_interval]"
@@ -97,9 +96,19 @@ def single_turns() -> list[s.Panel]:
     )
     for column in ("Call", "Request"):
         linked(turns, column, [story_link()])
-    failures = log_lines(
+    failed = rows(
         "Latest failures",
-        "Stages that failed and why: error_code and reason. Empty while none fails.",
-        lines(f'event:"call.stage_failed" AND {of_services}'),
+        "Stages that failed: which, how, with which code, and after how long. The request leads to its story.",
+        documents(f'event:"call.stage_failed" AND {of_services}', s.LOGS, limit=100),
+        {
+            "timestamp": ("Time", "dateTimeAsIso"),
+            "stage": ("Stage", ""),
+            "outcome": ("Outcome", ""),
+            "error_code": ("Code", ""),
+            "duration_ms": ("After", "ms"),
+            "request_id": ("Request", ""),
+        },
+        empty="No stage failed",
     )
-    return [turns.span(12).height(9), failures.span(12).height(9)]
+    linked(failed, "Request", [story_link()])
+    return [turns.span(12).height(9), failed.span(12).height(9)]

@@ -5,10 +5,10 @@ from typing import Final
 from grafana_foundation_sdk.builders import dashboard as d
 
 from grafana.generator import shared as s
-from grafana.generator.elastic import lines
+from grafana.generator.elastic import rows as documents
 from grafana.generator.layout import fill
-from grafana.generator.links import limit, runbook_url
-from grafana.generator.log_panels import log_lines
+from grafana.generator.links import limit, runbook_url, story_link
+from grafana.generator.log_panels import linked, rows
 from grafana.generator.pieces import Column, numbers_of
 from grafana.generator.workflow_product import product, security
 
@@ -134,11 +134,20 @@ def _tasks() -> list[s.Panel]:
         sort="Executed",
         empty="No tasks",
     )
-    failed = log_lines(
+    failed = rows(
         "Tasks that failed",
-        "Newest first: reason and outcome say why; outcome refused is the business saying no. The trace_id leads to the whole call.",
-        lines('event:"call.task_failed" AND service_name:${service:lucene}'),
+        "The latest: outcome and reason say why; refused is the business saying no. The call leads to its story.",
+        documents('event:"call.task_failed" AND service_name:${service:lucene}', s.LOGS, limit=100),
+        {
+            "timestamp": ("Time", "dateTimeAsIso"),
+            "task": ("Task", ""),
+            "outcome": ("Outcome", ""),
+            "reason": ("Reason", ""),
+            "call_sid": ("Call", ""),
+        },
+        empty="No task failed",
     )
+    linked(failed, "Call", [story_link()])
     return [s.stacked(use), s.lines(done.max(1), (1 - failing, s.NEAR)), table.span(12).height(8), failed.span(12).height(8)]
 
 
