@@ -36,8 +36,17 @@ def show(browser: Browser, address: str, uid: str, query: str = "") -> Shown:
     return Shown(uid, _value(browser, "window.previewPanels()"), _value(browser, "window.previewProblems()"))
 
 
+_NO_FOLDERS: Final = r"""
+for (const cell of document.querySelectorAll('td')) {
+  if (/\/(root|home|opt|usr)\//.test(cell.textContent)) cell.textContent = cell.textContent.replace(/\/\S*\//g, '…/');
+}
+"""
+"""A picture that others see names no folders of the machine on which it was taken."""
+
+
 def take(browser: Browser, path: Path) -> None:
     """Write the page that is shown as PNG."""
+    browser.run(_NO_FOLDERS)
     height = int(_value(browser, "Math.ceil(document.documentElement.scrollHeight)"))
     browser.resize(WIDTH, min(height, HIGHEST))
     browser.run("new Promise(drawn => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(drawn)), 400))")

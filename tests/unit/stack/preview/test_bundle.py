@@ -13,7 +13,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A page's sources, small enough to change."""
     folder = tmp_path / "project"
     (folder / "src").mkdir(parents=True)
-    for name in ("package.json", "package-lock.json", "tsconfig.json", "vite.config.ts", "index.html", "src/main.tsx"):
+    for name in ("package.json", "package-lock.json", "tsconfig.json", "build.mjs", "index.html", "src/main.tsx"):
         (folder / name).write_text(name)
     monkeypatch.setattr(bundle, "PROJECT", folder)
     return folder
