@@ -92,8 +92,8 @@ def telemetry_page() -> str:
         "## Metrics",
         "",
         *_table(
-            ("Metric", "Type", "Labels", "Emitted by", "Meaning"),
-            ((f"`{m.name}`", m.type, ", ".join(m.labels), ", ".join(m.services), m.meaning) for m in METRICS.values()),
+            ("Metric", "Type", "Unit", "Labels", "Emitted by", "Meaning"),
+            ((f"`{m.name}`", m.type, m.unit, ", ".join(m.labels), ", ".join(m.services), m.meaning) for m in METRICS.values()),
         ),
         "",
         "Histogram edges: "

@@ -70,6 +70,16 @@ def test_a_metric_is_well_formed(name: str) -> None:
     assert all(len(values) == len(metric.labels) for values in metric.born)
 
 
+UNITS = {"seconds": "seconds", "bytes": "bytes", "ms": "milliseconds", "percent": "percent", "ratio": "ratio"}
+"""Words in names and the units that they promise."""
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_in_a_unit_says_so_in_its_name(name: str) -> None:
+    """Nobody has to guess whether a number is seconds or milliseconds: name and declared unit agree."""
+    assert {UNITS[word] for word in name.split("_") if word in UNITS} == ({METRICS[name].unit} - {""})
+
+
 def test_every_label_is_declared_and_every_declared_one_is_used() -> None:
     """A label has one meaning wherever it stands, and the list does not gather dust."""
     assert {label for metric in METRICS.values() for label in metric.labels} == set(LABELS)
