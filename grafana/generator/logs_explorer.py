@@ -22,7 +22,7 @@ def logs_explorer() -> d.Dashboard:
     search = (
         d.TextBoxVariable("search")
         .label("Search")
-        .description('Lucene: a word, an id, endpoint:"/feed", duration_ms:>500, trace_id:4bf9*. * finds all.')
+        .description('Lucene: a word, "words in this order", an id, endpoint:"/feed", duration_ms:>500, trace_id:4bf9*. * finds all.')
         .default_value("*")
     )
     board = s.dashboard(
