@@ -78,6 +78,26 @@ def test_every_alert_has_a_case_in_which_it_fires(alert: str) -> None:
     assert any(re.search(rf"\b{alert}\b", case) for case in firing)
 
 
+@pytest.mark.req("ALR-17")
+@pytest.mark.parametrize("alert", sorted({alert["alert"] for alert in alerts()} - {"Watchdog"}))
+def test_every_alert_has_a_case_in_which_it_is_silent(alert: str) -> None:
+    """Beside the series that make it fire there are some that must not, or a moment at which nothing fires."""
+    assert any(_silent(group, alert) for path in RULE_TESTS.glob("*.yml") for group in load(path)["tests"])
+
+
+def _silent(group: dict[str, Any], alert: str) -> bool:
+    """Whether a group of cases would notice the alert where it must not be."""
+    checks = [check for check in (*group.get("promql_expr_test", ()), *group.get("alert_rule_test", ())) if _names(check, alert)]
+    expected = str([check.get("exp_samples") or check.get("exp_alerts") for check in checks])
+    cases = set(re.findall(r'(?:env|channel)="[^"]*"', str(group.get("input_series", ()))))
+    nothing = any(not (check.get("exp_samples") or check.get("exp_alerts")) for check in checks)
+    return bool(checks) and (nothing or any(case not in expected for case in cases))
+
+
+def _names(check: dict[str, Any], alert: str) -> bool:
+    return bool(re.search(rf"\b{alert}\b", str(check)))
+
+
 def test_every_case_has_a_name() -> None:
     """A failing case says what it is about."""
     assert all(group.get("name") for path in RULE_TESTS.glob("*.yml") for group in load(path)["tests"])
