@@ -18,7 +18,7 @@ from tests.support.grafana.variables import Value, fill
 from tests.support.processes import CHECKOUT
 
 PIXELS: Final = 1000
-"""Grafana asks for about as many points as a panel is wide."""
+"""Width of a panel on a large screen. Grafana asks for about as many points."""
 
 MOST_POINTS: Final = 11_000
 """Prometheus refuses to answer with more."""
@@ -61,7 +61,9 @@ def seconds_of(duration: str) -> float:
 class Sources:
     """The data sources of one stack. Every answer is a number: how many filled series or documents came back."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, pixels: int = PIXELS) -> None:
+        """`pixels` is how wide the panels are."""
+        self._pixels: Final = pixels
         self._stack: Final = stack
         settings = stack.settings
         self._scrape: Final = seconds_of(str(settings.prometheus_scrape_interval))
@@ -134,7 +136,7 @@ class Sources:
 
     def _step(self, query: Query, window: Window) -> float:
         """`$__interval`: the range by the points, rounded, and no less than the least that is set."""
-        points = int(query.panel.get("maxDataPoints") or PIXELS)
+        points = int(query.panel.get("maxDataPoints") or self._pixels)
         exact = window.seconds / points
         rounded = next((step for step in _STEPS if step >= exact * 0.75), math.ceil(exact / 86400) * 86400)
         least = query.target.get("interval") or query.panel.get("interval")
