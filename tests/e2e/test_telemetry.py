@@ -1,5 +1,6 @@
 """The telemetry contract against the live stores: nothing undeclared, and nothing declared that never comes."""
 
+import json
 from collections import Counter
 
 import pytest
@@ -69,8 +70,9 @@ def test_live_mappings_are_the_declared_ones(world: RunningStack, stores: Stores
         "dead-*": dead_letter_template("dead"),
     }
     for pattern, template in templates.items():
+        said = json.dumps(template["template"]["mappings"]["properties"]).replace('"dynamic": false', '"dynamic": "false"')
         for index, mappings in stores.mappings(pattern).items():
-            assert mappings["properties"] == template["template"]["mappings"]["properties"], index
+            assert mappings["properties"] == json.loads(said), index
 
 
 @pytest.mark.usefixtures("live")
