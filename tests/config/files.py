@@ -38,7 +38,7 @@ def compose() -> dict[str, Any]:
 def run(*command: str | Path, folder: Path | None = None) -> str:
     """What a program printed. AssertionError with all of it when it fails."""
     done = subprocess.run(
-        [str(part) for part in command], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120
+        [str(part) for part in command], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}"
     return done.stdout
