@@ -1,4 +1,4 @@
-"""All drills, in the order in which they run: the harmless ones first. Add a module, list it here."""
+"""All drills, in the order in which they run: the ones that cost least first. Add a module, list it here."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from app.stack.drill.catalogue.stores import STORES
 from app.stack.drill.catalogue.voice import VOICE
 from app.stack.drill.model import Drill
 
-DRILLS: Final[tuple[Drill, ...]] = (*API, *VOICE, *LOGS, *HOST, *META, *STORES)
+DRILLS: Final[tuple[Drill, ...]] = (*META, *HOST, *STORES, *LOGS, *API, *VOICE)
 
 UNPROVABLE: Final[Mapping[str, str]] = MappingProxyType(
     {
