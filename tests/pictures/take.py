@@ -38,7 +38,7 @@ def show(browser: Browser, address: str, uid: str, query: str = "") -> Shown:
 
 _NO_FOLDERS: Final = r"""
 for (const cell of document.querySelectorAll('td')) {
-  if (/\/(root|home|opt|usr)\//.test(cell.textContent)) cell.textContent = cell.textContent.replace(/\/\S*\//g, '…/');
+  if (/\/\S*\.py\b/.test(cell.textContent)) cell.textContent = cell.textContent.replace(/(^|\s)\/\S*\/(?=[^\s/]+\.py)/g, '$1…/');
 }
 """
 """A picture that others see names no folders of the machine on which it was taken."""
@@ -49,7 +49,7 @@ def take(browser: Browser, path: Path) -> None:
     browser.run(_NO_FOLDERS)
     height = int(_value(browser, "Math.ceil(document.documentElement.scrollHeight)"))
     browser.resize(WIDTH, min(height, HIGHEST))
-    browser.run("new Promise(drawn => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(drawn)), 400))")
+    browser.run("new Promise(drawn => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(drawn)), 2500))")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(browser.picture())
 
