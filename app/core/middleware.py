@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 import orjson
+from starlette.requests import ClientDisconnect
 
 from app.core import context, error_tracking, metrics, tracing
 from app.core.config import Settings
@@ -72,6 +73,8 @@ class ObservabilityMiddleware:
                 raise
             request.reason = "time_limit"
             await self._answer_timeout(request, answer)
+        except ClientDisconnect:
+            request.outcome, request.reason = "cancelled", "client_gone"  # nobody is left to answer, and nothing of ours failed
         except Exception as error:
             request.error, request.outcome = error, "failed"
             if request.answered:

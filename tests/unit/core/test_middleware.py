@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 
 from app.core import context, metrics
 from app.core.config import Settings, load_settings
+from app.core.kit import Observability
 from app.core.logger import get_logger
 from tests.support.asgi import run, sample, service
 from tests.support.records import listen_alone, spooled
@@ -119,6 +120,38 @@ def test_every_record_of_a_request_has_its_id_method_and_path(settings: Settings
     assert all((record["method"], record["path"]) == ("GET", "/ok/1") for record in records)
     assert records[-1]["endpoint"] == "/ok/{item}"
     assert records[-1]["duration_ms"] > 0
+
+
+@pytest.mark.req("COR-23", "ERR-01")
+def test_a_client_that_hangs_up_while_it_sends_is_no_fault_of_ours(settings: Settings) -> None:
+    """A handler waits for a body of which the rest never comes: cancelled by the client, no 500, no ERROR."""
+    head = {"type": "http", "method": "POST", "path": "/echo", "raw_path": b"/echo", "query_string": b"", "root_path": "", "scheme": "http"}
+    arriving = [{"type": "http.request", "body": b"half", "more_body": True}, {"type": "http.disconnect"}]
+    sent: list[Any] = []
+
+    async def work() -> None:
+        app = make_app()
+        obs = Observability("app", settings)
+        obs.install(app)
+
+        async def receive() -> Any:
+            return arriving.pop(0) if arriving else {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        async with obs.running():
+            await app({**head, "headers": [(b"x-event-id", b"hung-up")], "server": ("s", 1), "client": ("c", 2)}, receive, send)
+
+    run(work())
+    last = of(settings, "hung-up")[-1]
+    assert (last["event"], last["outcome"], last["reason"], last["level"]) == (
+        "http.request.cancelled",
+        "cancelled",
+        "client_gone",
+        "WARNING",
+    )
+    assert sent == []
 
 
 @pytest.mark.req("LOG-13", "COR-16")
