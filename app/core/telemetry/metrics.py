@@ -164,6 +164,7 @@ METRICS: Final[dict[str, Metric]] = {
             "Spans and error events that could not be sent.",
             ("signal",),
             group="core",
+            services=_EVERY,
             born=(("span",), ("error_event",)),
         ),
         Metric(
@@ -172,6 +173,7 @@ METRICS: Final[dict[str, Metric]] = {
             "Spans and error events handed to their stores.",
             ("signal",),
             group="core",
+            services=_EVERY,
             born=(("span",), ("error_event",)),
         ),
         Metric(
