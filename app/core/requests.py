@@ -110,7 +110,7 @@ class _Series(NamedTuple):
     observe_first_byte: Add
     add_bytes: Add
     ended: Repeated | None
-    """Its record where nothing went wrong; None for a method that nobody knows."""
+    """Its record where nothing went wrong; for the methods that are known, since that of others names them."""
 
 
 class Recorder:
@@ -157,7 +157,7 @@ class Recorder:
                 observer(self._duration.labels(endpoint)),
                 observer(self._first_byte.labels(endpoint)),
                 adder(self._size.labels(endpoint)),
-                _usual_end(method, endpoint, status) if status < 500 and method == request.method else None,
+                _usual_end(method, endpoint, status) if status < 500 else None,
             )
             self._errors.labels(method, endpoint, "500")
         series.add(1)

@@ -109,18 +109,7 @@ def _endpoint_table() -> table.Panel:
         .with_target(s.now(f"sum by ({by}) ({took}) / on () group_left () (sum({took}) > 0)", "E"))
         .with_transformation(dm.DataTransformerConfig(id_val="merge", options={}))
         .with_transformation(
-            dm.DataTransformerConfig(
-                id_val="organize",
-                options={
-                    "excludeByName": {"Time": True},
-                    "indexByName": {"service": 0, "endpoint": 1, **{f"Value #{ref}": place for place, ref in enumerate(columns, start=2)}},
-                    "renameByName": {
-                        "service": "Service",
-                        "endpoint": "Endpoint",
-                        **{f"Value #{ref}": name for ref, name in columns.items()},
-                    },
-                },
-            )
+            s.arranged({"service": "Service", "endpoint": "Endpoint", **{f"Value #{ref}": name for ref, name in columns.items()}}, "Time")
         )
         .sort_by([common.TableSortByFieldState().display_name("Time share").desc(True)])
         .span(24)

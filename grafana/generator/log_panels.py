@@ -78,16 +78,7 @@ def rows(title: str, shows: str, target: es.Dataquery, columns: Mapping[str, Col
         .no_value(empty)
         .with_target(target)
         .with_transformation(dm.DataTransformerConfig(id_val="filterFieldsByName", options={"include": {"names": list(columns)}}))
-        .with_transformation(
-            dm.DataTransformerConfig(
-                id_val="organize",
-                options={
-                    "excludeByName": {},
-                    "indexByName": {name: place for place, name in enumerate(columns)},
-                    "renameByName": {name: heading for name, (heading, _) in columns.items()},
-                },
-            )
-        )
+        .with_transformation(s.arranged({name: heading for name, (heading, _) in columns.items()}))
         .unit("string")
         .span(24)
         .height(9)

@@ -129,14 +129,5 @@ def numbers_of(
         if column.decimals is not None:
             cell.append(dm.DynamicConfigValue("decimals", column.decimals))
         panel.override_by_name(column.name, cell)
-    names = {**labels, **values}
-    return panel.with_transformation(dm.DataTransformerConfig(id_val="merge", options={})).with_transformation(
-        dm.DataTransformerConfig(
-            id_val="organize",
-            options={
-                "excludeByName": {"Time": True},
-                "indexByName": {name: place for place, name in enumerate(names)},
-                "renameByName": names,
-            },
-        )
-    )
+    merged = panel.with_transformation(dm.DataTransformerConfig(id_val="merge", options={}))
+    return merged.with_transformation(s.arranged({**labels, **values}, "Time"))

@@ -77,16 +77,7 @@ def _drops() -> table.Panel:
         asked.append(lost if label == "reason" else f'label_replace({lost}, "reason", "$1", "{label}", "(.*)")')
     panel.with_target(s.now(f"sum by (service, what, reason) ({' or '.join(asked)})"))
     return (
-        panel.with_transformation(
-            dm.DataTransformerConfig(
-                id_val="organize",
-                options={
-                    "excludeByName": {"Time": True},
-                    "indexByName": {"what": 0, "reason": 1, "service": 2, "Value": 3},
-                    "renameByName": {"what": "What", "reason": "Reason", "service": "Service", "Value": "Records"},
-                },
-            )
-        )
+        panel.with_transformation(s.arranged({"what": "What", "reason": "Reason", "service": "Service", "Value": "Records"}, "Time"))
         .override_by_name("Records", [dm.DynamicConfigValue("unit", "short"), dm.DynamicConfigValue("decimals", 0)])
         .span(12)
         .height(9)

@@ -148,6 +148,18 @@ def limits(near: float, beyond: float) -> d.ThresholdsConfig:
     return steps([(None, BEYOND), (beyond, NEAR), (near, WELL)])
 
 
+def arranged(names: Mapping[str, str], *without: str) -> dm.DataTransformerConfig:
+    """A table's columns in this order under these headings, those of `without` left out."""
+    return dm.DataTransformerConfig(
+        id_val="organize",
+        options={
+            "excludeByName": dict.fromkeys(without, True),
+            "indexByName": {name: place for place, name in enumerate(names)},
+            "renameByName": dict(names),
+        },
+    )
+
+
 def no_limits() -> d.ThresholdsConfig:
     """For numbers that are neither good nor bad."""
     return steps([(None, WELL)])
