@@ -1,7 +1,9 @@
 """Finds out before the start whether the ports are free, and who has them when they are not."""
 
+import random
 import socket
 from collections.abc import Iterable
+from typing import Final
 
 import psutil
 
@@ -9,6 +11,8 @@ from app.core.ports import LOOPBACK, PORTS
 from app.stack.errors import StackError
 from app.stack.model import Component
 from app.stack.stack import Stack
+
+_TRIES: Final = 200
 
 
 def check_ports(stack: Stack, components: Iterable[Component]) -> None:
@@ -25,6 +29,26 @@ def check_ports(stack: Stack, components: Iterable[Component]) -> None:
             f"Port{'s' if many else ''} in use: {', '.join(taken)}. Stop {'them' if many else 'it'}, "
             f"or shift all ports of this stack: put STACK_PORT_OFFSET={_free_offset(stack.offset)} into {stack.paths.env_file}."
         )
+
+
+def free_offset() -> int:
+    """An offset for a further stack, drawn by chance, at which every port of the table is free. Raises StackError."""
+    step = _step()
+    for _ in range(_TRIES):
+        offset = random.randrange(2000, 40000, step)  # noqa: S311 (chance, not secrecy)
+        if all(is_free(port + offset) for port in PORTS.values()):
+            return offset
+    raise StackError("There is no room for the ports of a further stack. End something that listens, and run again.")
+
+
+def _step() -> int:
+    """A distance of which no two ports are a multiple apart: stacks of different offsets then never share a port.
+
+    That matters because components start when they are needed, long after the offset was chosen.
+    """
+    numbers = set(PORTS.values())
+    differences = {high - low for high in numbers for low in numbers if high > low}
+    return next(step for step in range(100, 1000) if all(difference % step for difference in differences))
 
 
 def is_free(port: int) -> bool:

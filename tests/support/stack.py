@@ -10,7 +10,6 @@ seconds instead of minutes, and only what changed is restarted. End it with `STA
 
 import atexit
 import os
-import random
 import shutil
 import signal
 import tempfile
@@ -22,13 +21,12 @@ import psutil
 import pytest
 from rich.console import Console
 
-from app.core.ports import PORTS
 from app.stack.bring_up import log_tail
 from app.stack.components import COMPONENTS
 from app.stack.down import down
 from app.stack.environment import base_environment, client_environment
 from app.stack.errors import StackError
-from app.stack.listeners import is_free
+from app.stack.listeners import free_offset
 from app.stack.paths import CHECKOUT
 from app.stack.probes import ask
 from app.stack.stack import Stack, open_stack
@@ -177,26 +175,6 @@ class RunningStack:
         finally:
             os.environ.clear()
             os.environ.update(before)
-
-
-def free_offset() -> int:
-    """An offset at which every port of the table is free."""
-    step = _step()
-    for _ in range(200):
-        offset = random.randrange(2000, 40000, step)
-        if all(is_free(port + offset) for port in PORTS.values()):
-            return offset
-    raise AssertionError("no port offset with all ports free")
-
-
-def _step() -> int:
-    """A distance of which no two ports are a multiple apart: stacks of different offsets then never share a port.
-
-    That matters because components start when they are needed, long after the offset was chosen.
-    """
-    numbers = set(PORTS.values())
-    differences = {high - low for high in numbers for low in numbers if high > low}
-    return next(step for step in range(100, 1000) if all(difference % step for difference in differences))
 
 
 def _offset_of(folder: Path) -> int:

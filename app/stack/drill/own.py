@@ -1,7 +1,6 @@
 """A stack for the drill alone: folders and ports of its own, quick, told to the drill's own stand-ins, and gone afterwards."""
 
 import os
-import random
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,12 +10,11 @@ from typing import Final
 from rich.console import Console
 
 from app.core.config import Settings
-from app.core.ports import PORTS
 from app.stack.down import down
 from app.stack.drill.pace import scrape_seconds
 from app.stack.drill.receivers import Receivers
 from app.stack.errors import StackError
-from app.stack.listeners import is_free
+from app.stack.listeners import free_offset
 from app.stack.stack import Stack, open_stack
 from app.stack.up import up
 
@@ -25,7 +23,6 @@ FOLDER: Final = "drill"
 
 _PORT: Final = "receivers"
 WATCHDOG_SECONDS: Final = 30
-_TRIES: Final = 200
 _STARTS: Final = 3
 
 _POLICY: Final = """\
@@ -128,12 +125,8 @@ def _use_environment(usual: Stack, folder: Path, receivers: Receivers, scale: fl
 
 def _free_offset(noted: Path) -> int:
     """The offset of a drill that was interrupted, so that it can be ended, else one at which every port is free."""
-    if noted.exists():
-        return int(noted.read_text("ascii"))
-    for _ in range(_TRIES):
-        offset = random.randrange(2000, 40000, 137)  # noqa: S311 (chance, not secrecy)
-        if all(is_free(port + offset) for port in PORTS.values()):
-            noted.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            noted.write_text(str(offset), "ascii")
-            return offset
-    raise StackError("There is no room for the ports of the drill's stack. End something that listens, and run again.")
+    if not noted.exists():
+        offset = free_offset()
+        noted.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        noted.write_text(str(offset), "ascii")
+    return int(noted.read_text("ascii"))

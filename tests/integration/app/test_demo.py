@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from app.core.ports import PORTS, local_url
+from app.stack.listeners import free_offset
 from tests.support.processes import STOP_SECONDS, Service, bare_environment
-from tests.support.stack import free_offset
 from tests.support.waiting import wait_until
 
 StartService = Callable[..., Service]

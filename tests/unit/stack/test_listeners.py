@@ -9,9 +9,8 @@ import pytest
 from app.core.ports import LOOPBACK
 from app.stack.components import COMPONENTS
 from app.stack.errors import StackError
-from app.stack.listeners import check_ports, is_free
+from app.stack.listeners import check_ports, free_offset, is_free
 from app.stack.stack import Stack
-from tests.support.stack import free_offset
 from tests.unit.stack.conftest import OpenStack
 
 

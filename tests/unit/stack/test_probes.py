@@ -12,11 +12,11 @@ from app.stack.bring_up import BringUp
 from app.stack.choose import Chosen
 from app.stack.components import COMPONENTS
 from app.stack.errors import StackError
+from app.stack.listeners import free_offset
 from app.stack.model import Component, Http, Own, Postgres, Redis, Tcp
 from app.stack.probes import ask
 from app.stack.stack import Stack
 from app.stack.supervisor import Process, Supervisor
-from tests.support.stack import free_offset
 from tests.unit.stack.conftest import OpenStack
 
 
