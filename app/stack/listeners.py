@@ -2,7 +2,7 @@
 
 import random
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import psutil
@@ -13,6 +13,10 @@ from app.stack.model import Component
 from app.stack.stack import Stack
 
 _TRIES: Final = 200
+
+HIGHEST_PORT: Final = 29_699
+"""No port of a further stack is above it: from 32768 on Linux gives ports to outgoing connections, and one of them would
+stand in the way of a component that starts later. The room between is for single servers."""
 
 
 def check_ports(stack: Stack, components: Iterable[Component]) -> None:
@@ -31,12 +35,15 @@ def check_ports(stack: Stack, components: Iterable[Component]) -> None:
         )
 
 
-def free_offset() -> int:
-    """An offset for a further stack, drawn by chance, at which every port of the table is free. Raises StackError."""
+def free_offset(promised: Collection[int] = ()) -> int:
+    """An offset for a further stack, drawn by chance, at which every port of the table is free.
+
+    `promised` are offsets of other stacks that may not listen yet. Raises StackError.
+    """
     step = _step()
     for _ in range(_TRIES):
-        offset = random.randrange(2000, 40000, step)  # noqa: S311 (chance, not secrecy)
-        if all(is_free(port + offset) for port in PORTS.values()):
+        offset = random.randrange(2000, HIGHEST_PORT - max(PORTS.values()) + 1, step)  # noqa: S311 (chance, not secrecy)
+        if offset not in promised and all(is_free(port + offset) for port in PORTS.values()):
             return offset
     raise StackError("There is no room for the ports of a further stack. End something that listens, and run again.")
 

@@ -32,7 +32,7 @@ class Served:
 @contextmanager
 def served(page: Page) -> Iterator[Served]:
     """Serve the page while the block runs."""
-    server = uvicorn.Server(uvicorn.Config(preview_app(page), host=LOOPBACK, port=0, log_level="warning", access_log=False))
+    server = uvicorn.Server(uvicorn.Config(preview_app(page), host=LOOPBACK, port=0, log_config=None))
     thread = threading.Thread(target=server.run, name="preview", daemon=True)
     thread.start()
     try:

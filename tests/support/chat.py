@@ -22,7 +22,7 @@ from app.main import create_app
 from tests.support.asgi import sample
 from tests.support.backend import settings_for
 from tests.support.processes import free_port
-from tests.support.records import spooled
+from tests.support.records import access_log_as_before, spooled
 
 PATIENCE_SECONDS: Final = 10.0
 SECRET: Final = "only-for-tests-0123456789-0123456789"
@@ -155,11 +155,12 @@ async def serving_chat(folder: Path, **overrides: Any) -> AsyncIterator[ChatServ
     app = create_app(settings)
     port = free_port()
     options = server_options(settings) | {"loop": "none", "host": "127.0.0.1", "port": port}
-    server = uvicorn.Server(uvicorn.Config(app, **options))
-    task = asyncio.create_task(server.serve())
-    try:
-        await eventually("the server being up", lambda: server.started or task.done())
-        yield ChatServer(f"ws://127.0.0.1:{port}/api/chat/ws", app, settings, server, folder / "spool")
-    finally:
-        server.should_exit = True
-        await task
+    with access_log_as_before():
+        server = uvicorn.Server(uvicorn.Config(app, **options))
+        task = asyncio.create_task(server.serve())
+        try:
+            await eventually("the server being up", lambda: server.started or task.done())
+            yield ChatServer(f"ws://127.0.0.1:{port}/api/chat/ws", app, settings, server, folder / "spool")
+        finally:
+            server.should_exit = True
+            await task

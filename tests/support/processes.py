@@ -1,8 +1,8 @@
 """Our services as processes of their own, started as the stack starts them, with an environment that only the test decides."""
 
 import os
+import random
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 import httpx
 
 from app.core.requests import OUTCOME_EVENTS
+from app.stack.listeners import HIGHEST_PORT, is_free
 from tests.support.records import spooled
 from tests.support.waiting import wait_until
 
@@ -22,10 +23,13 @@ STOP_SECONDS: Final = 20
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of the loopback interface that nobody uses now.
+
+    Neither one of the kernel's for outgoing connections, of which one could take it before the server starts, nor a stack's.
+    """
+    while not is_free(port := random.randint(HIGHEST_PORT + 1, 32_767)):
+        pass
+    return port
 
 
 def bare_environment(**variables: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.core.config import Settings, load_settings
-from app.core.log_bridges import PipelineHandler
+from app.core.log_bridges import ACCESS, PipelineHandler
 from app.core.log_setup import configure_logging, shutdown_logging
 from app.core.spool import list_segments
 
@@ -35,3 +35,15 @@ def listen_alone() -> None:
     """Log as in a service, where no test runner listens too. To be called in the test itself: the runner's handlers come just before."""
     root = logging.getLogger()
     root.handlers[:] = [handler for handler in root.handlers if isinstance(handler, PipelineHandler)]
+
+
+@contextmanager
+def access_log_as_before() -> Iterator[None]:
+    """Undo what a server of uvicorn in this process does to its access logger, which would stay silent in later tests."""
+    logger = logging.getLogger(ACCESS)
+    handlers, level, propagate = logger.handlers[:], logger.level, logger.propagate
+    try:
+        yield
+    finally:
+        logger.handlers[:], logger.propagate = handlers, propagate
+        logger.setLevel(level)

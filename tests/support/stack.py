@@ -9,6 +9,7 @@ seconds instead of minutes, and only what changed is restarted. End it with `STA
 """
 
 import atexit
+import fcntl
 import os
 import shutil
 import signal
@@ -178,11 +179,14 @@ class RunningStack:
 
 
 def _offset_of(folder: Path) -> int:
-    """The offset that a kept stack has already, else a free one."""
+    """The offset that a kept stack has already, else one that is free and no other test's."""
     noted = folder / "offset"
-    if not noted.exists():
-        noted.write_text(str(free_offset()))
-    return int(noted.read_text())
+    if noted.exists():
+        return int(noted.read_text())
+    with (Path(tempfile.gettempdir()) / "nobet-offsets.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        noted.write_text(str(offset := free_offset([int(other.read_text()) for other in folder.parent.glob("nobet-*/offset")])))
+    return offset
 
 
 def attached_folder() -> Path | None:

@@ -91,9 +91,21 @@ def _per_type_and_day(world: RunningStack) -> dict[str, int]:
     return {bucket["key"]: sum(day["doc_count"] for day in bucket["days"]["buckets"]) for bucket in buckets}
 
 
+def _in_prometheus(stores: Stores, name: str) -> float:
+    return stores.value(f'sum(tracked_events_total{{job="app", event_type="{name}"}})')
+
+
 def _nobet(world: RunningStack, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "app.cli", *arguments]
     return subprocess.run(command, cwd=CHECKOUT, env=world.environment, capture_output=True, text=True, check=False, timeout=180)
+
+
+@pytest.fixture
+def before(world: RunningStack, stores: Stores) -> dict[str, tuple[float, int]]:
+    """Type → what Prometheus and the panel counted before anybody of this journey signed in."""
+    stores.caught_up()
+    panel = _per_type_and_day(world)
+    return {name: (_in_prometheus(stores, name), panel.get(name, 0)) for name in TYPES}
 
 
 @pytest.fixture
@@ -104,11 +116,10 @@ def ayse(world: RunningStack, app: httpx.Client) -> Iterator[SignedInUser]:
     _nobet(world, "erase-user", user.user_id, "--yes", "--mode=native")
 
 
-def test_what_a_user_does_is_counted_and_names_nobody(world: RunningStack, stores: Stores, app: httpx.Client, ayse: SignedInUser) -> None:
+def test_what_a_user_does_is_counted_and_names_nobody(
+    world: RunningStack, stores: Stores, app: httpx.Client, before: dict[str, tuple[float, int]], ayse: SignedInUser
+) -> None:
     """Counts per type in both stores and in Prometheus; no text, name or id of hers in either store."""
-    stores.caught_up()
-    before = {name: stores.value(f'sum(tracked_events_total{{job="app", event_type="{name}"}})') for name in TYPES}
-    panel = _per_type_and_day(world)
     ref = _ref(world, ayse.user_id)
     _behave(world, app, ayse)
     expected = {
@@ -137,15 +148,11 @@ def test_what_a_user_does_is_counted_and_names_nobody(world: RunningStack, store
     assert [text for text in (*PERSONAL, ayse.name) if text in stored] == []
     assert all(len(json.dumps({k: v for k, v in document.items() if not k.startswith("_")})) < 1024 for document in documents)
     assert stores.count({"match_phrase": {"message": MESSAGES[1]}}) == 0
-    after = _per_type_and_day(world)
-    assert {name: after.get(name, 0) - panel.get(name, 0) >= expected[name, "backend"] for name in TYPES} == dict.fromkeys(TYPES, True)
+    panel = _per_type_and_day(world)
+    assert {name: panel.get(name, 0) - before[name][1] >= expected[name, "backend"] for name in TYPES} == dict.fromkeys(TYPES, True)
     wait_until(
         "Prometheus counts them",
-        lambda: all(
-            stores.value(f'sum(tracked_events_total{{job="app", event_type="{name}"}})') >= before[name] + expected[name, "backend"]
-            for name in TYPES
-            if name != "login"
-        ),
+        lambda: all(_in_prometheus(stores, name) >= before[name][0] + expected[name, "backend"] for name in TYPES),
         ARRIVAL_SECONDS,
     )
     story = _nobet(world, "story", next(row["request_id"] for row in rows if row["event_type"] == "image_generated"), "--json")

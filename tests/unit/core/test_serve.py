@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import pytest
 
 from app.core.config import load_settings
 from app.core.serve import PATIENCE_SECONDS, server_options
+from tests.support.processes import free_port
 from tests.support.waiting import wait_until
 
 APP = """
@@ -35,13 +35,6 @@ def start(folder: Path, port: int, workers: int, **environment: str) -> subproce
     (folder / "tmp").mkdir(exist_ok=True)
     env = {**os.environ, **paths, **environment}
     return subprocess.Popen(command, env=env, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 @pytest.mark.req("LOG-01", "DEP-03", "PRF-10")
