@@ -24,7 +24,7 @@ from tests.support.backend import settings_for
 from tests.support.processes import free_port
 from tests.support.records import access_log_as_before, spooled
 
-PATIENCE_SECONDS: Final = 10.0
+PATIENCE_SECONDS: Final = 30.0
 SECRET: Final = "only-for-tests-0123456789-0123456789"
 
 

@@ -222,7 +222,7 @@ async def test_three_open_then_one_killed_is_two(tmp_path: Path) -> None:
 
 async def test_a_peer_that_answers_no_ping_is_given_up(tmp_path: Path) -> None:
     """As after a lost network that nobody announces: at most two intervals later the gauge falls and the drop is recorded."""
-    async with serving_chat(tmp_path, websocket_ping_seconds=0.3) as server:
+    async with serving_chat(tmp_path, websocket_ping_seconds=1.5) as server:
         client = await ChatClient.open(server.url, server.token(), "dead-1")
         client.socket.transport.pause_reading()
         await gauge_is(0)
@@ -234,7 +234,7 @@ async def test_a_peer_that_answers_no_ping_is_given_up(tmp_path: Path) -> None:
 async def test_a_peer_that_vanished_with_a_full_pipe_is_let_go(tmp_path: Path) -> None:
     """The server would wait for it to take the rest: the connection is cut, and the gauge and the record say so."""
     async with serving_chat(
-        tmp_path, websocket_ping_seconds=0.5, chat_queue_messages=3000, chat_messages_per_second=10_000, chat_message_chars=60_000
+        tmp_path, websocket_ping_seconds=2, chat_queue_messages=3000, chat_messages_per_second=10_000, chat_message_chars=60_000
     ) as server:
         one = await ChatClient.open(server.url, server.token("ayse"))
         gone = await ChatClient.connect(server.url, server.token("mehmet"), "gone-1", max_queue=1)
