@@ -43,7 +43,7 @@ pictures: $(STAMP) ## Make the pictures of all dashboards in docs/images/dashboa
 	@$(RUN) -m tests.pictures
 
 drill: $(STAMP) ## Break everything on purpose and watch each alert come and go (an hour); ALERTS="RedisDown …" for some
-	@$(RUN) -m app.cli drill $(ALERTS) $(ARGS)
+	@$(RUN) -m $(if $(ALERTS)$(ARGS),app.cli drill $(ALERTS) $(ARGS),tests.drilled)
 
 token: $(STAMP) ## Print the bearer token of /metrics
 	@$(RUN) -m app.cli token

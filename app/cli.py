@@ -303,6 +303,7 @@ def drill(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the drill's own stack running: the next drill with --keep begins soon.")
     ] = False,
+    end: Annotated[bool, typer.Option("--end", help="End the stack that --keep left, and do nothing else.")] = False,
     report: Annotated[
         str, typer.Option(metavar="FILE", help="Write the report here. Default, when all are drilled: docs/drill-report.md.")
     ] = "",
@@ -315,6 +316,8 @@ def drill(
 
     if list_all:
         raise typer.Exit(command.show_list())
+    if end:
+        raise typer.Exit(command.end(_stack()))
     with _interruptible("Every fault is undone."):
         raise typer.Exit(command.run(_stack(), alerts or [], scale, Path(report) if report else None, here=here, keep=keep))
 

@@ -17,7 +17,7 @@ from app.stack.drill.chain import Chain
 from app.stack.drill.hands import Hands
 from app.stack.drill.journal import Journal
 from app.stack.drill.model import Drill
-from app.stack.drill.own import kept_port, own_stack
+from app.stack.drill.own import end_kept, kept_port, own_stack
 from app.stack.drill.pace import Pace, read_rules, rules_of
 from app.stack.drill.receivers import Receivers
 from app.stack.drill.report import Facts, write_report
@@ -66,6 +66,13 @@ def show_list() -> int:
     for alert, reason in UNPROVABLE.items():
         console.print(f"{alert:{width}}  not drilled: {reason}", soft_wrap=True)
     console.print("\nDrill some of them: nobet drill RedisDown HighErrorRate. All: make drill")
+    return 0
+
+
+def end(stack: Stack) -> int:
+    """End the stack that a drill with --keep left. Raises StackError when there is none."""
+    end_kept(stack)
+    screen().print("The drill's stack is ended and its folder removed.")
     return 0
 
 

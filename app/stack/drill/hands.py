@@ -123,9 +123,9 @@ class Hands(Undoing):
 
     def turn(self, knobs: Mapping[str, Any]) -> None:
         """Make the voice service slow or faulty."""
-        before = self.http.get(f"{self.stack.url('voice')}/admin/knobs").raise_for_status().json()
+        before = self.ask_voice("GET").json()
         self.journal.plan({"do": "knobs", "what": "voice", "body": before})
-        self.http.patch(f"{self.stack.url('voice')}/admin/knobs", json=dict(knobs)).raise_for_status()
+        self.ask_voice("PATCH", dict(knobs))
 
     def _members(self, component: str) -> list[psutil.Process]:
         process = self.supervisor.processes().get(component)

@@ -1,8 +1,9 @@
 """A stack for the drill alone: folders and ports of its own, quick, told to the drill's own stand-ins, and gone afterwards."""
 
+import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,7 @@ FOLDER: Final = "drill"
 """Below the folder of the stack that is not drilled."""
 
 _PORT: Final = "receivers"
+_ENVIRONMENT: Final = "environment.json"
 WATCHDOG_SECONDS: Final = 30
 _STARTS: Final = 3
 
@@ -58,6 +60,7 @@ def own_stack(usual: Stack, receivers: Receivers, scale: float, console: Console
     (folder / "etc").mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / "policy.yml").write_text(_POLICY, encoding="utf-8")
     (folder / _PORT).write_text(str(receivers.port), "ascii")
+    (folder / _ENVIRONMENT).write_text(json.dumps(_environment(usual, folder, receivers, scale)), "utf-8")
     stack = open_stack()
     try:
         _start(stack, console)
@@ -73,6 +76,21 @@ def kept_port(usual: Stack) -> int:
         return int((usual.paths.root / FOLDER / _PORT).read_text("ascii"))
     except (OSError, ValueError):
         return 0
+
+
+def kept_stack(usual: Stack) -> Stack:
+    """The stack that a drill left running. Raises StackError when there is none. Settings of this process become the drill's."""
+    try:
+        environment: dict[str, str] = json.loads((usual.paths.root / FOLDER / _ENVIRONMENT).read_text("utf-8"))
+    except FileNotFoundError:
+        raise StackError("No drill left a stack. `nobet drill --keep` leaves one.") from None
+    _use(environment)
+    return open_stack()
+
+
+def end_kept(usual: Stack) -> None:
+    """Stop the stack that a drill left running and remove its folder. Raises StackError when there is none."""
+    _end(kept_stack(usual))
 
 
 def _start(stack: Stack, console: Console) -> None:
@@ -92,35 +110,42 @@ def _end(stack: Stack) -> None:
 
 
 def _use_environment(usual: Stack, folder: Path, receivers: Receivers, scale: float) -> None:
+    _use(_environment(usual, folder, receivers, scale))
+
+
+def _use(environment: Mapping[str, str]) -> None:
     """Let the settings of this process be the drill's, whatever those of the shell are."""
     for name in Settings.model_fields:
         os.environ.pop(name.upper(), None)
-    os.environ.update(
-        {
-            "STACK_DIR": str(folder),
-            "STACK_CACHE_DIR": str(usual.paths.cache),
-            "STACK_PORT_OFFSET": str(_free_offset(folder / "offset")),
-            "ENVIRONMENT": "development",
-            "PROMETHEUS_SCRAPE_INTERVAL": f"{scrape_seconds(scale)}s",
-            "PROMETHEUS_RULE_SCALE": f"{scale:.12g}",
-            "HEALTH_INTERVAL_SECONDS": "1",
-            "HEALTH_CACHE_SECONDS": "1",
-            "CANARY_SECONDS": "1",
-            "LOG_LEVEL": "INFO",
-            "RATE_LIMIT_PER_MINUTE": "0",
-            "VOICE_TIMEOUT_SECONDS": "15",
-            "CIRCUIT_OPEN_SECONDS": "1",
-            "SHIPPER_BACKOFF_MAX_SECONDS": "2",
-            "SENTRY_EVENTS_PER_MINUTE": "60",
-            "SENTRY_EVENTS_PER_MINUTE_OF_A_KIND": "30",
-            "ALERT_HEALTH_SECONDS": "0",  # only the rules are on trial; the processes' own alerts have tests
-            "ONCALL_POLICY": str(folder / "policy.yml"),
-            "ONCALL_WATCHDOG_SECONDS": str(WATCHDOG_SECONDS),
-            "SLACK_WEBHOOK_URL": f"{receivers.url}/slack",
-            "PAGERDUTY_URL": f"{receivers.url}/pagerduty",
-            "PAGERDUTY_KEY": "key-of-the-drill",
-        }
-    )
+    os.environ.update(environment)
+
+
+def _environment(usual: Stack, folder: Path, receivers: Receivers, scale: float) -> dict[str, str]:
+    """The settings of a drill's stack. None of them is a secret."""
+    return {
+        "STACK_DIR": str(folder),
+        "STACK_CACHE_DIR": str(usual.paths.cache),
+        "STACK_PORT_OFFSET": str(_free_offset(folder / "offset")),
+        "ENVIRONMENT": "development",
+        "PROMETHEUS_SCRAPE_INTERVAL": f"{scrape_seconds(scale)}s",
+        "PROMETHEUS_RULE_SCALE": f"{scale:.12g}",
+        "HEALTH_INTERVAL_SECONDS": "1",
+        "HEALTH_CACHE_SECONDS": "1",
+        "CANARY_SECONDS": "1",
+        "LOG_LEVEL": "INFO",
+        "RATE_LIMIT_PER_MINUTE": "0",
+        "VOICE_TIMEOUT_SECONDS": "15",
+        "CIRCUIT_OPEN_SECONDS": "1",
+        "SHIPPER_BACKOFF_MAX_SECONDS": "2",
+        "SENTRY_EVENTS_PER_MINUTE": "60",
+        "SENTRY_EVENTS_PER_MINUTE_OF_A_KIND": "30",
+        "ALERT_HEALTH_SECONDS": "0",  # only the rules are on trial; the processes' own alerts have tests
+        "ONCALL_POLICY": str(folder / "policy.yml"),
+        "ONCALL_WATCHDOG_SECONDS": str(WATCHDOG_SECONDS),
+        "SLACK_WEBHOOK_URL": f"{receivers.url}/slack",
+        "PAGERDUTY_URL": f"{receivers.url}/pagerduty",
+        "PAGERDUTY_KEY": "key-of-the-drill",
+    }
 
 
 def _free_offset(noted: Path) -> int:

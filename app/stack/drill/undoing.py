@@ -47,7 +47,7 @@ class Undoing:
             "move": lambda what, step: _move_back(Path(what), Path(step["to"])),
             "end": lambda _what, step: _end(living(step["pids"])),
             "elasticsearch": lambda what, step: self.ask_elasticsearch(step["method"], what, step["body"]),
-            "knobs": lambda what, step: self.http.patch(f"{self.stack.url(what)}/admin/knobs", json=step["body"]).raise_for_status(),
+            "knobs": lambda _what, step: self.ask_voice("PATCH", step["body"]),
             "clean up": lambda what, _step: self.own(what, ["run"]),
             "back up": lambda what, _step: self.back_up(what),
         }
@@ -89,6 +89,11 @@ class Undoing:
         if answer.status_code >= 400 and answer.status_code != 404:
             raise StackError(f"Elasticsearch refuses {method} {path}: {answer.text[:300]}")
         return answer
+
+    def ask_voice(self, method: str, body: Any = None) -> httpx.Response:
+        """Read or turn the knobs of the voice service. Raises httpx.HTTPStatusError for a refusal."""
+        headers = {"Authorization": f"Bearer {self.stack.secret('METRICS_TOKEN')}"}
+        return self.http.request(method, f"{self.stack.url('voice')}/admin/knobs", json=body, headers=headers).raise_for_status()
 
     def own(self, component: str, arguments: Sequence[str], **variables: str) -> int:
         """A command of one of our processes, with its settings and these; its exit code."""

@@ -36,6 +36,19 @@ def _wrong_password(arena: Arena) -> None:
     arena.hands.reconfigure("shipper", ELASTICSEARCH_SHIPPER_PASSWORD="not-the-right-one")  # noqa: S106 (wrong on purpose)
 
 
+def _unreachable(arena: Arena) -> None:
+    arena.hands.reconfigure("shipper", ELASTICSEARCH_URL=_nobody(arena))
+
+
+def _blind(arena: Arena) -> None:
+    arena.hands.reconfigure("cleanup", ELASTICSEARCH_URL=_nobody(arena))
+
+
+def _nobody(arena: Arena) -> str:
+    """An address at which nobody listens."""
+    return f"http://127.0.0.1:{arena.stack.port('gateway')}"
+
+
 def _filling(arena: Arena) -> None:
     arena.hands.reconfigure("shipper", SPOOL_MAX_BYTES="600000")
     _block(arena)
@@ -99,7 +112,7 @@ def _clean_up(arena: Arena) -> None:
 
 
 def _no_trace_store(arena: Arena) -> None:
-    arena.hands.reconfigure("voice", OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{arena.stack.port('gateway')}")
+    arena.hands.reconfigure("voice", OTEL_EXPORTER_OTLP_ENDPOINT=_nobody(arena))
     arena.visit(Visitor.suggest, 10, 2)
 
 
@@ -117,17 +130,35 @@ LOGS: Final = (
         "the log indices are closed for writing",
         _block,
         (
-            Expected("LogShippingStalled", "critical"),
-            Expected("LogShippingDelayed", "warning"),
-            Expected("LogCanaryMissing", "critical"),
             Expected("ElasticsearchReadOnly", "critical"),
+            Expected("LogShippingStalled", "critical", "held"),
+            Expected("LogShippingDelayed", "warning", "held"),
+            Expected("LogCanaryMissing", "critical", "held"),
         ),
         together="more restarts",
     ),
     Drill(
+        "unreachable",
+        "the shipper is sent to an address at which nobody listens",
+        _unreachable,
+        (
+            Expected("LogShippingStalled", "critical"),
+            Expected("LogShippingDelayed", "warning"),
+            Expected("LogCanaryMissing", "critical", "held"),
+        ),
+        together="few errors",
+    ),
+    Drill(
+        "blind",
+        "the canary is looked for at an address at which nobody listens",
+        _blind,
+        (Expected("LogCanaryMissing", "critical"),),
+        together="errors",
+    ),
+    Drill(
         "freshness-burn",
-        "the log indices are closed for writing",
-        _block,
+        "the canary is looked for at an address at which nobody listens",
+        _blind,
         (Expected("LogFreshnessBurnTicket", "warning"),),
         scale=0.2,
         together="burns",
