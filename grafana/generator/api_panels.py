@@ -6,8 +6,9 @@ from grafana_foundation_sdk.builders import statetimeline
 from grafana_foundation_sdk.models import dashboard as dm
 
 from grafana.generator import shared as s
-from grafana.generator.api_queries import ERROR_RATIO, RANGE, REQUESTS, quantile, share_under
+from grafana.generator.api_queries import ERROR_LIMITS, ERROR_RATIO, OPERATING_LIMIT, PAGE, RANGE, REQUESTS, quantile, share_under
 from grafana.generator.elastic import lines
+from grafana.generator.links import limit
 from grafana.generator.log_panels import log_lines
 
 SLO_SECONDS: Final = 0.2
@@ -38,10 +39,10 @@ def at_a_glance() -> list[s.Panel]:
         s.number("Requests", "Requests answered per second.", "reqps", s.query(f"sum({REQUESTS})"), s.no_limits()),
         s.number(
             "Errors",
-            "Share of the requests that end in a 5xx or an unhandled exception. Goal 0.1 %, operating limit 1 %, a page at 5 %.",
+            f"Share of the requests that end in a 5xx or an unhandled exception. Goal 0.1 %, {ERROR_LIMITS}.",
             "percentunit",
             s.query(ERROR_RATIO),
-            s.limits(0.01, 0.05),
+            s.limits(OPERATING_LIMIT, PAGE),
         ).decimals(2),
         s.number(
             "95th percentile",
@@ -75,7 +76,7 @@ def traffic() -> list[s.Panel]:
     rate = s.colours(rate, {"2xx": "blue", "3xx": "light-blue", "4xx": "orange", "5xx": "red"})
     ratios = s.series(
         "Error ratios",
-        "Share of answers that are client errors (4xx) and server errors (5xx). Lines: operating limit 1 %, page at 5 %.",
+        f"Share of answers that are client errors (4xx) and server errors (5xx). Lines: {ERROR_LIMITS}.",
         "percentunit",
         s.query(ERROR_RATIO, "5xx", "A"),
         s.query(
@@ -84,7 +85,7 @@ def traffic() -> list[s.Panel]:
             "B",
         ),
     )
-    ratios = s.colours(s.lines(ratios, (0.01, s.NEAR), (0.05, s.BEYOND)), {"5xx": "red", "4xx": "orange"})
+    ratios = s.colours(s.lines(ratios, (OPERATING_LIMIT, s.NEAR), (PAGE, s.BEYOND)), {"5xx": "red", "4xx": "orange"})
     exceptions = s.series(
         "Exceptions by class",
         "Unhandled exceptions per second. Click a line for its log records.",
@@ -130,15 +131,16 @@ def inside() -> list[s.Panel]:
         s.query(f"sum by (service) (http_requests_in_progress{{{s.SELECT}}})", "{{service}} requests", "A"),
         s.query(f"sum by (service) (websocket_active_connections{{{s.SELECT}}})", "{{service}} WebSockets", "B"),
     )
+    late, used = limit("ALERT_LOOP_LAG_SECONDS"), limit("ALERT_CPU_PERCENT")
     lag = s.series(
         "Event loop lag",
-        "How late the event loop runs what is due; all requests of a worker wait that long. Line: a ticket at 250 ms.",
+        f"How late the event loop runs what is due; all requests of a worker wait that long. Line: a ticket at {late * 1000:g} ms.",
         "s",
         s.query(f"max by (service) (event_loop_lag_seconds{{{s.SELECT}}})", "{{service}}"),
     )
     cpu = s.series(
         "CPU by worker",
-        "Share of one core that each worker uses; a Python worker cannot use more than one. Line: 90 %.",
+        f"Share of one core that each worker uses; a Python worker cannot use more than one. Line: {used:g} %.",
         "percentunit",
         s.query(f"sum by (service, worker) (rate(process_cpu_seconds_total{{{s.SELECT}}}{RANGE}))", "{{service}} {{worker}}"),
     )
@@ -159,8 +161,8 @@ def inside() -> list[s.Panel]:
     return [
         dependencies,
         busy,
-        s.lines(lag, (0.25, s.NEAR)),
-        s.lines(cpu, (0.9, s.NEAR)),
+        s.lines(lag, (late, s.NEAR)),
+        s.lines(cpu, (used / 100, s.NEAR)),
         s.lines(pool, (80, s.NEAR)),
         s.stacked(s.colours(suggestions, {"success": "blue", "failure": "orange", "timeout": "red", "unreachable": "purple"})),
     ]

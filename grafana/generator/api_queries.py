@@ -3,6 +3,7 @@
 from typing import Final
 
 from app.core.telemetry.metrics import HTTP_BUCKETS
+from grafana.generator.links import limit
 from grafana.generator.shared import SELECT
 
 RANGE: Final = "[$__rate_interval]"
@@ -12,6 +13,15 @@ ERRORS: Final = f"rate(http_requests_errors_total{{{SELECT}}}{RANGE})"
 ERROR_RATIO: Final = f"(sum({ERRORS}) or 0 * sum({REQUESTS})) / (sum({REQUESTS}) > 0)"
 
 _BUCKETS: Final = f"rate(http_request_duration_seconds_bucket{{{SELECT}}}{RANGE})"
+
+OPERATING_LIMIT: Final = limit("ALERT_ERROR_RATE_WARNING")
+"""Share of failed requests at which there is a ticket."""
+
+PAGE: Final = limit("ALERT_ERROR_RATE")
+"""The same; a page."""
+
+ERROR_LIMITS: Final = f"operating limit {OPERATING_LIMIT * 100:g} %, a page at {PAGE * 100:g} %"
+"""Both in words, for descriptions."""
 
 
 def share_under(seconds: float) -> str:

@@ -5,7 +5,7 @@ from typing import Final
 from grafana_foundation_sdk.builders import table
 
 from grafana.generator import shared as s
-from grafana.generator.api_queries import ERROR_RATIO, ERRORS, RANGE, REQUESTS
+from grafana.generator.api_queries import ERROR_LIMITS, ERROR_RATIO, ERRORS, OPERATING_LIMIT, PAGE, RANGE, REQUESTS
 from grafana.generator.elastic import lines
 from grafana.generator.links import board_link
 from grafana.generator.log_panels import linked, log_lines
@@ -20,9 +20,6 @@ _STATUS_COLOURS: Final = {"401": "orange", "404": "light-blue", "429": "blue", "
 
 GOAL: Final = 0.001
 """SLO: share of requests that may fail."""
-
-OPERATING_LIMIT: Final = 0.01
-PAGE: Final = 0.05
 
 
 def _ratio_by(label: str) -> str:
@@ -43,7 +40,7 @@ def glance() -> list[s.Panel]:
     return [
         s.number(
             "Server errors",
-            "Share of the requests that end in a 5xx or an unhandled exception. Goal 0.1 %, operating limit 1 %, a page at 5 %.",
+            f"Share of the requests that end in a 5xx or an unhandled exception. Goal {GOAL * 100:g} %, {ERROR_LIMITS}.",
             "percentunit",
             s.query(ERROR_RATIO),
             s.limits(OPERATING_LIMIT, PAGE),
@@ -90,7 +87,7 @@ def ratios() -> list[s.Panel]:
     """How much fails, of what kind."""
     kinds = s.series(
         "Server and client errors",
-        "Share of the answers that are 5xx and 4xx. Lines: goal 0.1 %, operating limit 1 %, a page at 5 %.",
+        f"Share of the answers that are 5xx and 4xx. Lines: goal {GOAL * 100:g} %, {ERROR_LIMITS}.",
         "percentunit",
         s.query(ERROR_RATIO, "5xx", "A"),
         s.query(_CLIENT_ERROR_RATIO, "4xx", "B"),
@@ -124,7 +121,7 @@ def ratios() -> list[s.Panel]:
 
 def places() -> list[s.Panel]:
     """Where it fails: service, instance, endpoint."""
-    ratio = "Share of failed requests. One line above the others means that it is not the code. Line: a page at 5 %."
+    ratio = f"Share of failed requests. One line above the others means that it is not the code. Line: a page at {PAGE * 100:g} %."
     by_service = s.series("By service", ratio, "percentunit", s.query(_ratio_by("service"), "{{service}}"))
     by_instance = s.series("By instance", ratio, "percentunit", s.query(_ratio_by("service, instance"), "{{service}} {{instance}}"))
     latest = log_lines(

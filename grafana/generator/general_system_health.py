@@ -49,7 +49,8 @@ def services() -> s.Panel:
 def _use() -> list[s.Panel]:
     host = s.series(
         "Host",
-        "CPU, memory and disk of the machine, in percent of what it has. Line: a ticket for CPU and memory; the disk has one at 80 %.",
+        "CPU, memory and disk of the machine, in percent of what it has. Line: a ticket for CPU; "
+        f"memory has one at {limit('ALERT_MEMORY_PERCENT'):g} %, the disk at {limit('ALERT_DISK_PERCENT'):g} %.",
         "percent",
         s.query(f"max(system_cpu_usage_percent{{{s.SELECT}}})", "CPU", "A"),
         s.query(f"max(system_memory_usage_percent{{{s.SELECT}}})", "memory", "B"),
@@ -78,7 +79,7 @@ def _use() -> list[s.Panel]:
         s.query(f'sum by (service) (process_resident_memory_bytes{{{s.SELECT}, worker!=""}})', "{{service}}"),
         empty="No metrics of the services chosen",
     ).data_links([board_link("System", "nobet-system")])
-    host = s.lines(s.colours(host, {"CPU": "blue", "memory": "purple", "disk": "orange"}), (90, s.NEAR))
+    host = s.lines(s.colours(host, {"CPU": "blue", "memory": "purple", "disk": "orange"}), (limit("ALERT_CPU_PERCENT"), s.NEAR))
     near, beyond = limit("ALERT_ERROR_RATE_WARNING"), limit("ALERT_ERROR_RATE")
     return [host, s.lines(errors, (near, s.NEAR), (beyond, s.BEYOND)), s.stacked(cpu), s.stacked(memory)]
 

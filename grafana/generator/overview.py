@@ -179,5 +179,7 @@ def _behind() -> list[s.Panel]:
         s.query(f"{spent} / ({batches} > 0)", "batch of records", "B"),
         empty="No queries",
     ).data_links([board_link("Database, Redis, Elasticsearch", "nobet-stores")])
-    machine = s.lines(s.colours(machine.max(100), {"CPU": "blue", "memory": "purple", "disk": "orange"}), (90, s.NEAR))
+    machine = s.lines(
+        s.colours(machine.max(100), {"CPU": "blue", "memory": "purple", "disk": "orange"}), (limit("ALERT_CPU_PERCENT"), s.NEAR)
+    )
     return [records.span(8), machine.span(8), waits.span(8)]

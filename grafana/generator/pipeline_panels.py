@@ -6,15 +6,16 @@ from grafana_foundation_sdk.builders import dashboard as d
 
 from grafana.generator import shared as s
 from grafana.generator.api_queries import RANGE
+from grafana.generator.links import limit
 from grafana.generator.log_panels import LEVELS
 
 _HERE: Final = s.ALL_SERVICES
 _EMPTY: Final = "No shipper"
 
-LATE_SECONDS: Final = 300
+LATE_SECONDS: Final = 60 * limit("ALERT_SHIPPING_MINUTES")
 """LogShippingDelayed fires at this age."""
 
-CANARY_SECONDS: Final = 600
+CANARY_SECONDS: Final = 60 * limit("ALERT_CANARY_MINUTES")
 """LogCanaryMissing fires at this age."""
 
 
@@ -35,7 +36,7 @@ def glance() -> list[s.Panel]:
         ).decimals(0),
         s.number(
             "Newest that a search finds",
-            "Age of the newest canary record that was found. A page at 10 minutes.",
+            f"Age of the newest canary record that was found. A page at {CANARY_SECONDS / 60:g} minutes.",
             "s",
             s.query(f"time() - max(canary_last_found_timestamp_seconds{{{_HERE}}} > 0)"),
             s.limits(LATE_SECONDS, CANARY_SECONDS),
@@ -43,7 +44,7 @@ def glance() -> list[s.Panel]:
         ).decimals(0),
         s.number(
             "Oldest that waits",
-            "Age of the oldest record that is not delivered. A ticket at 5 minutes.",
+            f"Age of the oldest record that is not delivered. A ticket at {LATE_SECONDS / 60:g} minutes.",
             "s",
             s.query(f"max(shipper_oldest_unshipped_seconds{{{_HERE}}})"),
             s.limits(60, LATE_SECONDS),
@@ -54,7 +55,7 @@ def glance() -> list[s.Panel]:
             "Share of the spool's bound that waits to be delivered. At 100 % the oldest records are dropped.",
             "percentunit",
             s.query(f"max(shipper_backlog_bytes{{{_HERE}}} / shipper_spool_limit_bytes{{{_HERE}}})"),
-            s.limits(0.5, 0.8),
+            s.limits(limit("ALERT_SPOOL_RATIO"), 0.8),
             empty=_EMPTY,
         ).decimals(1),
         s.number(
@@ -117,7 +118,7 @@ def waiting() -> list[s.Panel]:
     """What waits, and for how long."""
     age = s.series(
         "Oldest over time",
-        "Age of the oldest undelivered record. Line: a ticket at 5 minutes.",
+        f"Age of the oldest undelivered record. Line: a ticket at {LATE_SECONDS / 60:g} minutes.",
         "s",
         s.query(f"max by (service) (shipper_oldest_unshipped_seconds{{{_HERE}}})", "{{service}}"),
         empty=_EMPTY,

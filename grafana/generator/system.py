@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import dashboard as d
 
 from grafana.generator import shared as s
 from grafana.generator.layout import fill
-from grafana.generator.links import runbook_url
+from grafana.generator.links import limit, runbook_url
 from grafana.generator.pieces import bars, ceiling
 from grafana.generator.system_processes import processes
 
@@ -39,29 +39,30 @@ def system() -> d.Dashboard:
 
 def _at_a_glance() -> list[s.Panel]:
     left = f"node_filesystem_avail_bytes{{{_FILES}}} / clamp_min(-deriv(node_filesystem_avail_bytes{{{_FILES}}}[$__range]), 1)"
+    cpu, memory, disk = (limit(f"ALERT_{name}_PERCENT") for name in ("CPU", "MEMORY", "DISK"))
     return [
         s.number(
             "CPU used",
-            "CPU use of the host, of all its cores. A ticket at 90 %.",
+            f"CPU use of the host, of all its cores. A ticket at {cpu:g} %.",
             "percent",
             s.query('max(system_cpu_usage_percent{env=~"$env"})'),
-            s.limits(75, 90),
+            s.limits(cpu - 15, cpu),
             empty="No metrics",
         ),
         s.number(
             "Memory used",
-            "Memory use of the host without what the kernel would give back at once. A ticket at 90 %.",
+            f"Memory use of the host without what the kernel would give back at once. A ticket at {memory:g} %.",
             "percent",
             s.query('max(system_memory_usage_percent{env=~"$env"})'),
-            s.limits(80, 90),
+            s.limits(memory - 10, memory),
             empty="No metrics",
         ),
         s.number(
             "Disk used",
-            "Use of the disk that holds the spool. A ticket at 80 %; Elasticsearch takes no writes from 95 %.",
+            f"Use of the disk that holds the spool. A ticket at {disk:g} %; Elasticsearch takes no writes from 95 %.",
             "percent",
             s.query('max(system_disk_usage_percent{env=~"$env"})'),
-            s.limits(70, 80),
+            s.limits(disk - 10, disk),
             empty="No metrics",
         ),
         s.number(
@@ -127,7 +128,7 @@ def _cpu_and_memory() -> list[s.Panel]:
         empty="No metrics",
     )
     return [
-        s.stacked(s.lines(cpu, (0.9, s.NEAR))),
+        s.stacked(s.lines(cpu, (limit("ALERT_CPU_PERCENT") / 100, s.NEAR))),
         ceiling(s.colours(memory, {"used": "orange", "available": "blue", "swap used": "purple"}), "total"),
         s.lines(waits, (0.2, s.NEAR)),
         s.colours(faults, {"processes ended": "red"}),
@@ -149,7 +150,7 @@ def _disk() -> list[s.Panel]:
             "B",
             "{{mountpoint}} inodes",
         ),
-        steps=s.limits(0.7, 0.8),
+        steps=s.limits((limit("ALERT_DISK_PERCENT") - 10) / 100, limit("ALERT_DISK_PERCENT") / 100),
         empty="No metrics",
         most=1,
     )

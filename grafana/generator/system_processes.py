@@ -3,6 +3,7 @@
 from typing import Final
 
 from grafana.generator import shared as s
+from grafana.generator.links import limit
 from grafana.generator.pieces import Column, numbers_of
 
 _ENV: Final = 'env=~"$env"'
@@ -40,21 +41,23 @@ def processes() -> list[s.Panel]:
         s.query(_MEMORY, "{{service}}"),
         empty="No metrics",
     )
+    resident, busy = limit("ALERT_RSS_BYTES"), limit("ALERT_CPU_PERCENT")
     heap = s.series(
         "Heap by worker",
-        "Private data of each worker: heap and anonymous memory. Steady growth is a leak. Line: a ticket at 1 GB resident.",
+        "Private data of each worker: heap and anonymous memory. Steady growth is a leak. "
+        f"Line: a ticket at {resident / 1e9:g} GB resident.",
         "bytes",
         s.query(f"max by (service, worker) (process_heap_bytes{{{_ENV}}})", "{{service}} {{worker}}"),
         empty="No metrics",
     )
     by_worker = s.series(
         "CPU by worker",
-        "Share of a core that each worker uses. Line: a ticket at 90 %.",
+        f"Share of a core that each worker uses. Line: a ticket at {busy:g} %.",
         "percentunit",
         s.query(f'sum by (service, worker) (rate(process_cpu_seconds_total{{{_ENV}, worker!=""}}{_R}))', "{{service}} {{worker}}"),
         empty="No metrics",
     )
-    return [s.stacked(cpu), s.stacked(memory), s.lines(heap, (1e9, s.NEAR)), s.lines(by_worker, (0.9, s.NEAR)), _table()]
+    return [s.stacked(cpu), s.stacked(memory), s.lines(heap, (resident, s.NEAR)), s.lines(by_worker, (busy / 100, s.NEAR)), _table()]
 
 
 def _table() -> s.Panel:
