@@ -23,9 +23,12 @@ class Receivers:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode(errors="replace")
                 status = receivers.take(self.path, body)
+                said = b"ok" if status < 300 else b"refused"  # Alertmanager takes nothing but Slack's own word for a success
                 self.send_response(status)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Type", "text/plain")
+                self.send_header("Content-Length", str(len(said)))
                 self.end_headers()
+                self.wfile.write(said)
 
             def log_message(self, *_arguments: object) -> None:
                 """Say nothing."""
