@@ -68,6 +68,7 @@ class Settings(
     sections.RetentionSettings,
     sections.TraceSettings,
     sections.OncallSettings,
+    sections.GatewaySettings,
     sections.StackSettings,
     BaseSettings,
 ):

@@ -14,6 +14,7 @@ PORTS: Final[dict[str, int]] = {
     "shipper": 8020,
     "oncall": 8030,
     "gateway": 8080,
+    "gateway_tls": 8443,
     "error_tracker": 8040,
     "cleanup": 8050,
     "elasticsearch": 9200,

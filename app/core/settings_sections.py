@@ -34,6 +34,9 @@ class ServiceSettings(BaseModel):
     request_timeout_seconds: float = Field(
         30, ge=0, description="A request without an answer after so many seconds is cancelled and answered with 504. 0: never."
     )
+    forwarded_allow_ips: str = Field(
+        LOOPBACK, description="Proxies whose X-Forwarded-For is believed: addresses and networks (10.0.0.0/8), separated by commas."
+    )
     enable_error_endpoints: bool | None = Field(None, description="Serve /crash and /debug. Empty: only in development and test.")
 
 
@@ -419,6 +422,37 @@ class OncallSettings(BaseModel):
     telegram_bot_token: SecretStr = Field(SecretStr(""), description="Token of the Telegram bot that sends pages.")
     telegram_url: str = Field("https://api.telegram.org", description="Telegram's address.")
     oncall_webhook_key: SecretStr = Field(SecretStr(""), description="Key that signs the documents of webhook contacts.")
+
+
+class GatewaySettings(BaseModel):
+    """The gateway: the only door that may be opened to others, with TLS, limits and a sign-in in front of every page."""
+
+    gateway_bind: str = Field(
+        LOOPBACK,
+        pattern=r"^[0-9.]+$",
+        description="IPv4 address on which the gateway listens. 0.0.0.0 opens it to the network; plain HTTP then only leads to HTTPS.",
+    )
+    gateway_host: str = Field(
+        "localhost",
+        pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$",
+        description="Name under which people reach the gateway; pages are names below it, such as grafana.GATEWAY_HOST.",
+    )
+    gateway_https_port: int = Field(
+        0, ge=0, le=65535, description="Port of HTTPS as people see it, when something forwards to the gateway (443). 0: its own."
+    )
+    gateway_user: str = Field("nobet", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="User of the pages without a sign-in of their own.")
+    gateway_password: SecretStr = Field(SecretStr(""), description="Its password.")
+    gateway_certificate: Path | None = Field(
+        None, description="Certificate chain (PEM), such as certbot's fullchain.pem. Empty: one that the stack signs itself."
+    )
+    gateway_certificate_key: Path | None = Field(None, description="Its private key (PEM), such as certbot's privkey.pem.")
+    gateway_header_seconds: Positive = Field(10, description="A client has to send a request's whole header within this time.")
+    gateway_body_seconds: Positive = Field(10, description="A body of which nothing came for so long ends the request with 408.")
+    gateway_max_body_bytes: Positive = Field(2 * 1024 * 1024, description="Longest body of a request; a longer one gets 413.")
+    gateway_requests_per_second: Positive = Field(
+        100, description="Requests of one address in a second, on average; twice as many at once. More get 429."
+    )
+    gateway_connections: Positive = Field(200, description="Requests and WebSockets of one address under way at once. More get 429.")
 
 
 class StackSettings(BaseModel):

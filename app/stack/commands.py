@@ -27,7 +27,7 @@ def command_of(stack: Stack, component: Component, source: Source) -> Command:
     home = home_of(source, component, stack.paths.cache)
     program = program_of(source, home, sys.executable)
     arguments = [stack.expand(argument, component.name, home) for argument in component.arguments]
-    if component.background and isinstance(source, Go):
+    if component.forks or (component.background and isinstance(source, Go)):
         program, arguments = sys.executable, [*_launcher(stack, component), program, *arguments]
     elif isinstance(source, Own):
         arguments = [*_launcher(stack, component), program, *arguments]
@@ -54,7 +54,7 @@ def _server_environment(stack: Stack, component: Component, source: Source, home
     env = {MARK: str(stack.paths.root)}
     if libraries:
         env["LD_LIBRARY_PATH"] = libraries
-    if component.background:
+    if component.background or component.forks:
         env["PYTHONPATH"] = stack.expand("{checkout}")
     if isinstance(source, Maven):
         env["ES_JAVA_HOME"] = str(java_home() or "")

@@ -11,6 +11,7 @@ from app.core.ports import PORTS, port
 from app.stack.env_file import GENERATED
 from app.stack.errors import StackError
 from app.stack.files import write_private
+from app.stack.gateway.place import challenges, gateway_texts
 from app.stack.paths import CHECKOUT
 from app.stack.render import render_alertmanager, smarthost
 from app.stack.secret_files import elasticsearch_user_files
@@ -69,6 +70,7 @@ def prepare_files(stack: Stack) -> None:
     The files themselves are readable by all: containers run as other users, and Compose keeps the mode.
     """
     stack.paths.create()
+    challenges(stack)
     folder = stack.paths.secrets / "compose"
     folder.mkdir(mode=0o700, exist_ok=True)
     for name, text in secret_texts(stack).items():
@@ -85,6 +87,7 @@ def secret_texts(stack: Stack) -> dict[str, str]:
     return {
         **plain,
         **users,
+        **gateway_texts(stack),
         "error_tracker_key": stack.error_key,
         "sentry_dsn": stack.secret("SENTRY_DSN") or _own_dsn(stack),
         "database_url": f"postgresql+asyncpg://nobet:{postgres}@postgres:5432/nobet",

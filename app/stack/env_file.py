@@ -28,6 +28,7 @@ GENERATED: Final = (
     "ONCALL_TOKEN",
     "ONCALL_PASSWORD",
     "ONCALL_LINK_KEY",
+    "GATEWAY_PASSWORD",
 )
 """Secrets that nobody has to think of. Both ways to run use them."""
 

@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from app.core.config import Settings
-from app.core.settings_sections import StackSettings
+from app.core.settings_sections import GatewaySettings, StackSettings
 from app.stack.choose import is_available
 from app.stack.components import COMPONENTS
 from app.stack.model import Component, Own
@@ -40,11 +40,8 @@ def environment(stack: Stack, component: Component, home: Path | None) -> dict[s
 
 def plain_setting_names() -> set[str]:
     """Settings that are no secret and steer processes rather than the stack itself."""
-    return {
-        name.upper()
-        for name, info in Settings.model_fields.items()
-        if info.annotation is not SecretStr and name not in StackSettings.model_fields
-    }
+    of_the_stack = StackSettings.model_fields.keys() | GatewaySettings.model_fields.keys()
+    return {name.upper() for name, info in Settings.model_fields.items() if info.annotation is not SecretStr and name not in of_the_stack}
 
 
 def _chosen(stack: Stack, component: Component) -> dict[str, str]:

@@ -146,6 +146,8 @@ class Component:
     """Its install runs under the supervisor, beside everything else; `up` does not wait for it."""
     unprivileged: bool = False
     """Refuses to run as root."""
+    forks: bool = False
+    """Its workers live on when it is killed, and keep its ports: they are ended before its next start."""
     overlay_share: bool = False
     """Has /usr/share/<name> compiled in and gets a private view of it."""
     ready_seconds: float = 120

@@ -7,6 +7,7 @@ from typing import Final
 from app.core.ports import LOOPBACK
 from app.stack.errors import StackError
 from app.stack.files import write_private
+from app.stack.gateway.place import write_gateway
 from app.stack.launch import LATER_TARGETS
 from app.stack.render import render_alertmanager, render_prometheus, render_shared, smarthost
 from app.stack.secret_files import elasticsearch_user_files, write_secret_files
@@ -113,6 +114,8 @@ def render_all(stack: Stack, components: Collection[str], later: Collection[str]
     _write(etc / "elasticsearch" / "log4j2.properties", _LOG4J2)
     for name, text in elasticsearch_user_files(stack).items():
         _write(etc / "elasticsearch" / name, text)
+    if "gateway" in components:
+        write_gateway(stack)
     try:
         render_shared(etc)
         render_prometheus(stack.settings, etc / "prometheus", set(components) - set(later))

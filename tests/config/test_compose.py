@@ -46,6 +46,7 @@ PUBLISHED = {
     "jaeger": ["jaeger_ui", "otlp_grpc", "otlp_http"],
     "mailpit": ["inbox"],
     "error-tracker": ["error_tracker"],
+    "gateway": ["gateway", "gateway_tls"],
 }
 """Service → its ports in app/core/ports.py that open on this machine. Databases and exporters have none."""
 
@@ -59,6 +60,7 @@ USERS = {
     "alertmanager": "65534:65534",
     "redis-exporter": "59000:59000",
     "error-tracker": "14237:14237",
+    "gateway": "101:101",
 }
 """The users that the images make for themselves, which own their data folders."""
 
@@ -166,8 +168,9 @@ def test_a_service_runs_as_the_user_of_its_image(name: str, user: str) -> None:
 @pytest.mark.req("ACC-02", "ACC-03", "ACC-09", "DEP-01")
 @EACH
 def test_ports_open_on_loopback_as_the_table_says(name: str) -> None:
-    """Nothing but the declared interfaces can be reached from the machine, and nothing from outside."""
-    wanted = [f"127.0.0.1:{PORTS[port]}:{PORTS[port]}" for port in PUBLISHED.get(name, [])]
+    """Nothing but the declared interfaces can be reached from the machine, and from outside nothing unless the gateway is opened."""
+    address = "${GATEWAY_BIND:-127.0.0.1}" if name == "gateway" else "127.0.0.1"
+    wanted = [f"{address}:{PORTS[port]}:{PORTS[port]}" for port in PUBLISHED.get(name, [])]
     assert SERVICES[name].get("ports", []) == wanted
 
 
@@ -248,8 +251,11 @@ def test_secret_files_are_declared_and_named_as_they_are_read(name: str) -> None
     given = {entry if isinstance(entry, str) else entry["target"] for entry in service.get("secrets", [])}
     text = str({key: value for key, value in service.items() if key != "secrets"})
     read = set(re.findall(r"/run/secrets/([a-z_]+)", text))
-    by_rendered_config = {"smtp_password", "slack_webhook_url"} if name == "alertmanager" else set()
-    assert read | by_rendered_config == {entry for entry in given if not entry.startswith("/")}
+    by_rendered_config = {
+        "alertmanager": {"smtp_password", "slack_webhook_url"},
+        "gateway": {"gateway_users", "gateway_certificate", "gateway_key"},
+    }
+    assert read | by_rendered_config.get(name, set()) == {entry for entry in given if not entry.startswith("/")}
     assert {entry if isinstance(entry, str) else entry["source"] for entry in service.get("secrets", [])} <= set(DOCUMENT["secrets"])
 
 

@@ -46,7 +46,7 @@ def _blind(arena: Arena) -> None:
 
 def _nobody(arena: Arena) -> str:
     """An address at which nobody listens."""
-    return f"http://127.0.0.1:{arena.stack.port('gateway')}"
+    return f"http://127.0.0.1:{arena.stack.port('preview')}"
 
 
 def _filling(arena: Arena) -> None:
