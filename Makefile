@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 # Most of the time the tests wait for servers: two processes halve it, more would only disturb each other.
 TEST_PROCESSES ?= 2
 
-.PHONY: drill faults fault-cases bench bench-load bench-dashboards help generated servers venv up down status story demo preview pictures token backup restore clean test test-unit lint fmt generate requirements coverage-map
+.PHONY: drill faults fault-cases bench bench-load bench-dashboards help generated servers venv up down status doctor story demo preview pictures token backup restore clean test test-unit lint fmt generate requirements coverage-map
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "; print "Nöbet: the night watch for FastAPI services\n"} /^[a-z-]+:.*## / {printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ down: $(STAMP) ## Stop the stack; the data stays
 
 status: $(STAMP) ## Show what runs, how healthy it is and what it needs
 	@$(RUN) -m app.cli status --mode $(MODE)
+
+doctor: $(STAMP) ## Look at the machine and walk every path; each break with its cause and fix
+	@$(RUN) -m app.cli doctor --mode $(MODE) $(ARGS)
 
 story: $(STAMP) ## Show one request everywhere: make story ID=abc123
 	@$(RUN) -m app.cli story "$(ID)"

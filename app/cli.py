@@ -11,6 +11,7 @@ import typer
 
 from app.core.terminal import Colour
 from app.stack.dead_letters import app as dead_letters
+from app.stack.doctor.command import doctor
 from app.stack.errors import StackError
 from app.stack.grafana_command import app as grafana
 from app.stack.mode import Mode
@@ -190,6 +191,7 @@ def archive_restore(
 
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(grafana, name="grafana")
+app.command()(doctor)
 
 backups = typer.Typer(
     help="Save everything of the stack, sealed and read back: `nobet backup`. Bring it back: `nobet restore`.", invoke_without_command=True

@@ -22,7 +22,7 @@ stand in the way of a component that starts later. The room between is for singl
 def check_ports(stack: Stack, components: Iterable[Component]) -> None:
     """Raise StackError with one sentence when a port of `components` is taken; it names all of them."""
     taken = [
-        f"{stack.port(name)} ({component.name}) by {_owner(stack.port(name))}"
+        f"{stack.port(name)} ({component.name}) by {owner_of(stack.port(name))}"
         for component in components
         for name in component.ports
         if not is_free(stack.port(name))
@@ -69,7 +69,8 @@ def is_free(port: int) -> bool:
     return True
 
 
-def _owner(port: int) -> str:
+def owner_of(port: int) -> str:
+    """The process that listens on a port, as far as this user may know."""
     try:
         for connection in psutil.net_connections(kind="tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port and connection.pid:

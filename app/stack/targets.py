@@ -71,6 +71,11 @@ def native_targets(
     return {f"{job}.yml": _NOTE + text for job, text in files.items()}
 
 
+def component_of_job(job: str) -> str:
+    """The component that a job scrapes; the prober for probes."""
+    return _SCRAPED[job][0] if job in _SCRAPED else "blackbox"
+
+
 def write_targets(folder: Path, files: dict[str, str]) -> None:
     """Write the files and remove other `.yml` files from `folder`."""
     for name, text in files.items():
