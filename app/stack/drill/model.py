@@ -72,6 +72,8 @@ class Drill:
     """Factor on the run's time scale, for rules whose windows would be too short or too long."""
     acknowledge: bool = True
     """Whether pages are answered as soon as they have come."""
+    unanswered: tuple[str, ...] = ()
+    """Alerts that the fault raises besides, and that nobody answers: their messages are what the drill is about."""
     together: str = ""
     """Drills of one name run at once: faults that don't touch each other, of the same scale."""
     own_only: bool = False

@@ -106,7 +106,8 @@ def _watch(arena: Arena, results: Sequence[Result], began: float, *, ending: boo
             proof.note(seen, time.monotonic() - began, ending=ending)
             if not ending and drill.acknowledge:
                 _acknowledge(arena, proof)
-        _acknowledge_others(arena, seen, [proof.alert for _, proof in watched])
+        left_alone = [proof.alert for _, proof in watched] + [alert for drill, _ in watched for alert in drill.unanswered]
+        _acknowledge_others(arena, seen, left_alone)
         time.sleep(_POLL_SECONDS)
 
 
@@ -116,10 +117,10 @@ def _acknowledge(arena: Arena, proof: Proof) -> None:
         proof.acknowledged = arena.chain.acknowledge(proof.incident)
 
 
-def _acknowledge_others(arena: Arena, seen: Seen, on_trial: Sequence[str]) -> None:
+def _acknowledge_others(arena: Arena, seen: Seen, left_alone: Sequence[str]) -> None:
     """Answer the pages that a fault raises besides: nobody else does, and they would raise an alert of their own."""
     for incident in seen.incidents:
-        if incident["state"] != "acknowledged" and incident["alertname"] not in on_trial:
+        if incident["state"] != "acknowledged" and incident["alertname"] not in left_alone:
             arena.chain.acknowledge(incident["id"])
 
 

@@ -195,6 +195,7 @@ META: Final = (
         "Slack answers 500 while a page goes out",
         _slack,
         (Expected("OncallDeliveryFailing", "critical", "direct"),),
+        unanswered=("ElasticsearchRed",),
         own_only=True,
     ),
     Drill(
