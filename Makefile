@@ -86,8 +86,8 @@ fault-cases: $(STAMP) servers ## Run the fault cases in their full length: a mil
 bench-load: $(STAMP) ## Measure the app with and without observability; needs the running stack
 	@$(RUN) -m bench.load $(ARGS)
 
-bench-dashboards: $(STAMP) ## Time each dashboard over 24 h and all rules on the running stack; HOURS=6
-	@$(RUN) -m bench.dashboards $(if $(HOURS),--hours $(HOURS))
+bench-dashboards: $(STAMP) ## Time each dashboard over 24 h and all rules on the running stack; HOURS=6, FILL=10 makes a day of its last 10 minutes
+	@$(RUN) -m bench.dashboards $(if $(HOURS),--hours $(HOURS)) $(if $(FILL),--fill $(FILL))
 
 lint: $(STAMP) generated ## Check style, types, imports and generated files
 	@$(VENV)/bin/ruff check --quiet .
