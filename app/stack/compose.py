@@ -57,7 +57,7 @@ def compose_exec(stack: Stack, service: str, command: Sequence[str], handed: Map
     """Run a command in a service's container; its exit code. `handed` variables go by environment, so no process list shows them."""
     names = [option for name in handed for option in ("-e", name)]
     argv = ["docker", "compose", "--env-file", str(stack.paths.env_file), "exec", "-T", *names, service, *command]
-    env = {**os.environ, **handed, "STACK_DIR": str(stack.paths.root)}
+    env = {**compose_environment(stack), **handed}
     try:
         return subprocess.run(argv, cwd=CHECKOUT, env=env, stdin=subprocess.DEVNULL, check=False).returncode
     except FileNotFoundError:
@@ -98,6 +98,13 @@ def secret_texts(stack: Stack) -> dict[str, str]:
     }
 
 
+def compose_environment(stack: Stack) -> dict[str, str]:
+    """What a Docker client needs to talk to this stack's containers: its folder, its published ports, its project name."""
+    ports = {f"PORT_{name.upper()}": str(stack.port(name)) for name in PORTS}
+    project = stack.explicit.get("COMPOSE_PROJECT_NAME") or (f"nobet-{stack.offset}" if stack.offset else "")
+    return {**os.environ, **ports, **({"COMPOSE_PROJECT_NAME": project} if project else {}), "STACK_DIR": str(stack.paths.root)}
+
+
 def _own_dsn(stack: Stack) -> str:
     """Where error events go when the profile `errors` runs the tracker; empty when it does not."""
     profiles = stack.explicit.get("COMPOSE_PROFILES", "").split(",")
@@ -123,7 +130,7 @@ def compose(stack: Stack, *arguments: str, what: str, capture: bool = False) -> 
     command: Sequence[str] = ["docker", "compose", "--env-file", str(stack.paths.env_file), *arguments]
     try:
         done = subprocess.run(
-            command, cwd=CHECKOUT, env={**os.environ, "STACK_DIR": str(stack.paths.root)}, stdin=subprocess.DEVNULL,
+            command, cwd=CHECKOUT, env=compose_environment(stack), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if capture else None, text=True, check=False,
         )  # fmt: skip
     except FileNotFoundError:

@@ -170,7 +170,7 @@ def test_a_service_runs_as_the_user_of_its_image(name: str, user: str) -> None:
 def test_ports_open_on_loopback_as_the_table_says(name: str) -> None:
     """Nothing but the declared interfaces can be reached from the machine, and from outside nothing unless the gateway is opened."""
     address = "${GATEWAY_BIND:-127.0.0.1}" if name == "gateway" else "127.0.0.1"
-    wanted = [f"{address}:{PORTS[port]}:{PORTS[port]}" for port in PUBLISHED.get(name, [])]
+    wanted = [f"{address}:${{PORT_{port.upper()}:-{PORTS[port]}}}:{PORTS[port]}" for port in PUBLISHED.get(name, [])]
     assert SERVICES[name].get("ports", []) == wanted
 
 
@@ -241,7 +241,7 @@ def test_secrets_are_files_and_no_variable_holds_one() -> None:
                 assert re.search(r"_FILE$", variable), (name, variable)
                 assert value.startswith("/run/secrets/")
         words = str([service.get("command"), service.get("entrypoint"), service["healthcheck"]])
-        assert "${" not in words.replace("${PROMETHEUS_RETENTION", ""), name
+        assert "${" not in re.sub(r"\$\{(PROMETHEUS_RETENTION|PORT_[A-Z]+)", "", words), name
 
 
 @EACH
@@ -269,7 +269,8 @@ def test_every_setting_that_compose_names_exists() -> None:
 def test_every_variable_of_the_file_is_a_setting() -> None:
     """What Compose takes from .env is in .env.example, too."""
     names = {name.upper() for name in type(load_settings()).model_fields}
-    assert set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", FILE.read_text(encoding="utf-8"))) <= names | {"STACK_DIR"}
+    made = {"STACK_DIR", *(f"PORT_{name.upper()}" for name in PORTS)}
+    assert set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", FILE.read_text(encoding="utf-8"))) <= names | made
 
 
 def test_nothing_but_the_program_gets_into_the_image() -> None:

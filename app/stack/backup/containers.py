@@ -5,7 +5,6 @@ So no other image has to bring tar, and SQLite's databases are copied by SQLite.
 """
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any, Final
 from app.stack.backup import place
 from app.stack.backup.stack_place import StackPlace
 from app.stack.backup.streams import Command, Take, input_of, output_of
-from app.stack.compose import compose, compose_status, is_healthy, prepare_files
+from app.stack.compose import compose, compose_environment, compose_status, is_healthy, prepare_files
 from app.stack.errors import StackError
 from app.stack.paths import CHECKOUT
 
@@ -122,7 +121,7 @@ class ContainerPlace(StackPlace):
 
     @property
     def _environment(self) -> dict[str, str]:
-        return {**os.environ, "STACK_DIR": str(self._stack.paths.root)}
+        return compose_environment(self._stack)
 
     @cached_property
     def _filled(self) -> list[str]:

@@ -1,5 +1,6 @@
 """Compose mode, as far as it goes without an engine."""
 
+import dataclasses
 import re
 import stat
 from pathlib import Path
@@ -10,7 +11,7 @@ import yaml
 
 from app.core.config import Settings
 from app.stack import mode
-from app.stack.compose import is_healthy, prepare_files, secret_texts
+from app.stack.compose import compose_environment, is_healthy, prepare_files, secret_texts
 from app.stack.mode import Mode, effective
 from app.stack.paths import CHECKOUT
 from app.stack.stack import Stack
@@ -100,3 +101,12 @@ def test_what_runs_natively_is_looked_at_natively(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(mode, "_answers", lambda *_: True)
     monkeypatch.setattr(Supervisor, "is_running", lambda _: True)
     assert effective(Mode.AUTO, stack) is Mode.NATIVE
+
+
+def test_a_second_stack_has_ports_and_a_name_of_its_own(stack: Stack) -> None:
+    """With STACK_PORT_OFFSET everything is published elsewhere, and Compose does not take the first stack's containers for its own."""
+    second = dataclasses.replace(stack, settings=stack.settings.model_copy(update={"stack_port_offset": 100}))
+    environment = compose_environment(second)
+    assert (environment["PORT_APP"], environment["PORT_GRAFANA"]) == ("8100", "3100")
+    assert environment["COMPOSE_PROJECT_NAME"] == "nobet-100"
+    assert "COMPOSE_PROJECT_NAME" not in compose_environment(dataclasses.replace(stack, explicit={}))
