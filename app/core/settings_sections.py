@@ -447,7 +447,7 @@ class GatewaySettings(BaseModel):
     )
     gateway_certificate_key: Path | None = Field(None, description="Its private key (PEM), such as certbot's privkey.pem.")
     gateway_header_seconds: Positive = Field(10, description="A client has to send a request's whole header within this time.")
-    gateway_body_seconds: Positive = Field(10, description="A body of which nothing came for so long ends the request with 408.")
+    gateway_body_seconds: Positive = Field(10, description="A request of whose body nothing came for so long is ended.")
     gateway_max_body_bytes: Positive = Field(2 * 1024 * 1024, description="Longest body of a request; a longer one gets 413.")
     gateway_requests_per_second: Positive = Field(
         100, description="Requests of one address in a second, on average; twice as many at once. More get 429."

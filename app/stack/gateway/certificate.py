@@ -10,6 +10,7 @@ from app.core.config import Settings
 from app.core.ports import LOOPBACK
 from app.stack.errors import StackError
 from app.stack.files import write_private
+from app.stack.gateway.sites import APP, SITES, host_of
 from app.stack.paths import CHECKOUT
 
 _DAYS: Final = 397
@@ -42,7 +43,9 @@ def _read(name: str, path: Path) -> bytes:
 
 def _self_signed(host: str, folder: Path) -> tuple[bytes, bytes]:
     certificate, key, names = folder / "self-signed.pem", folder / "self-signed.key", folder / "self-signed.names"
-    wanted = ",".join(dict.fromkeys((f"DNS:{host}", f"DNS:*.{host}", "DNS:localhost", f"IP:{LOOPBACK}")))
+    # Each by its name: clients refuse *.localhost, a wildcard right below a top-level domain.
+    names_of_sites = (f"DNS:{host_of(site, host)}" for site in (APP, *SITES))
+    wanted = ",".join(dict.fromkeys((*names_of_sites, "DNS:localhost", f"IP:{LOOPBACK}")))
     if not (names.exists() and names.read_text(encoding="utf-8") == wanted and key.exists() and _is_valid(certificate)):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as made:
