@@ -58,17 +58,19 @@ def rules(scene: Scene) -> list[Finding]:
 def alertmanagers(scene: Scene) -> list[Finding]:
     """Prometheus has an Alertmanager to tell, and that one answers."""
     try:
+        ask_json(f"{scene.stack.url('alertmanager')}/api/v2/status")
+    except NoAnswerError as error:
+        return unanswered(scene, "alertmanager", "Alertmanager does not answer, so alerts reach nobody.", error)
+    try:
         active = ask_json(f"{scene.stack.url('prometheus')}/api/v1/alertmanagers")["data"]["activeAlertmanagers"]
     except NoAnswerError as error:
         return _no_prometheus(scene, error)
     if not active:
         return problem(
-            "Prometheus knows no Alertmanager, so alerts reach nobody.", "targets/alertmanager.yml is empty.", "`make up` writes it again."
+            "Prometheus knows no Alertmanager, so alerts reach nobody.",
+            "targets/alertmanager.yml is empty, or Prometheus was started a moment ago.",
+            "Run it again in a minute; `make up` writes the file again.",
         )
-    try:
-        ask_json(f"{scene.stack.url('alertmanager')}/api/v2/status")
-    except NoAnswerError as error:
-        return unanswered(scene, "alertmanager", "Alertmanager does not answer, so alerts reach nobody.", error)
     return ok("Prometheus tells Alertmanager, which answers.")
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from app.stack.doctor.alerts import alert_checks
 from app.stack.doctor.components import component_checks
+from app.stack.doctor.door import gateway
 from app.stack.doctor.errand import Errand, send
 from app.stack.doctor.findings import problem
 from app.stack.doctor.logs import log_path
@@ -36,6 +37,7 @@ def all_checks() -> tuple[Check, ...]:
         Check("traces", "paths", lambda scene: trace_path(scene, errand(scene))),
         Check("errors", "paths", error_path),
         Check("data sources", "paths", data_sources),
+        Check("gateway", "paths", gateway),
         *metric_checks(),
         *alert_checks(),
     )
