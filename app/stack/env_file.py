@@ -49,7 +49,7 @@ def ensure_env_file(path: Path) -> list[str]:
     known = read_env_file(path)
     missing = [name for name in GENERATED if not known.get(name)]
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write_new(path, _HEADER + _lines(missing))
     elif missing:
         before = path.read_text(encoding="utf-8")

@@ -137,6 +137,7 @@ GRAFANA: Final = Component(
         "GF_SECURITY_ADMIN_USER": "{settings.grafana_admin_user}",
         "GF_SECURITY_ADMIN_PASSWORD": "$__file{{{secrets}/grafana_admin_password}}",
         "GF_SECURITY_DISABLE_GRAVATAR": "true",
+        "GF_AUTH_ANONYMOUS_ENABLED": "false",
         "GF_USERS_ALLOW_SIGN_UP": "false",
         "GF_ANALYTICS_REPORTING_ENABLED": "false",
         "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",

@@ -13,6 +13,7 @@ from app.stack.options import ModeOption
 def doctor(
     only: Annotated[list[str] | None, typer.Argument(metavar="[CHECK]...", help="Only these rows or groups; --list shows them.")] = None,
     mode: ModeOption = Mode.AUTO,
+    production: Annotated[bool, typer.Option("--production", help="Instead: is it safe to let others reach this stack?")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
     list_all: Annotated[bool, typer.Option("--list", help="Show the checks. Looks at nothing.")] = False,
     colour: Annotated[Colour, typer.Option("--color", help="auto: on a terminal, and where FORCE_COLOR is set.")] = Colour.AUTO,
@@ -22,16 +23,17 @@ def doctor(
     Changes nothing. It sends one request, one mail to the stack's own inbox and one event to the stack's own error tracker.
     Exit code 0: nothing is broken. 1: something is. 2: there is no such check.
     """
+    from app.stack.doctor.production import production_checks
     from app.stack.doctor.report import as_json as document
     from app.stack.doctor.report import is_healthy, print_end, print_result
     from app.stack.doctor.walk import all_checks, look
     from app.stack.stack import open_stack
 
     console = screen(colour)
-    checks = all_checks()
+    checks = production_checks() if production else all_checks()
     if list_all:
         for check in checks:
-            console.print(f"{check.group:<10}{check.name}")
+            console.print(f"{check.group:<12}{check.name}")
         return
     unknown = [word for word in only or () if not any(word in (check.name, check.group) for check in checks)]
     if unknown:
