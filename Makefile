@@ -9,7 +9,7 @@ STAMP := $(VENV)/.ready
 # Most of the time the tests wait for servers: two processes halve it, more would only disturb each other.
 TEST_PROCESSES ?= 2
 
-.PHONY: drill faults fault-cases bench bench-load bench-dashboards help generated servers venv up down status doctor story demo preview pictures token backup restore clean test test-unit lint fmt generate requirements coverage-map
+.PHONY: drill faults fault-cases bench bench-load bench-dashboards help generated servers venv up down status doctor story demo preview pictures token backup restore clean test test-unit test-compose lint fmt generate requirements coverage-map
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "; print "Nöbet: the night watch for FastAPI services\n"} /^[a-z-]+:.*## / {printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,10 +65,14 @@ servers: $(STAMP)
 	@$(RUN) -m app.stack.install
 
 test: lint servers ## Run every check: lint, unit, configuration, integration and end to end
-	@$(VENV)/bin/pytest -n $(TEST_PROCESSES)
+	@$(VENV)/bin/pytest -n $(TEST_PROCESSES) --ignore=tests/compose
 
 test-unit: $(STAMP) ## Run the quick tests that need no server
 	@$(VENV)/bin/pytest tests/unit
+
+test-compose: $(STAMP) servers ## Run docker-compose.yml in real containers, on an engine of its own (root, Debian); REAL=1: the machine's, real images
+	@REAL=$(REAL) bash scripts/docker_engine.sh
+	@REAL=$(REAL) $(VENV)/bin/pytest tests/compose
 
 faults: $(STAMP) servers ## Kill everything at random; nothing may be lost or doubled: RUNS=10 SEED=… or HOURS=1
 	@$(RUN) -m tests.faults --runs $(or $(RUNS),10) $(if $(SEED),--seed $(SEED)) $(if $(HOURS),--hours $(HOURS)) \

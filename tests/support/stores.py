@@ -1,7 +1,7 @@
 """Reads what arrived in the stores of a running stack."""
 
 import time
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import httpx
 
@@ -13,10 +13,20 @@ PAGE: Final = 5000
 SCRAPE_SECONDS: Final = 60
 
 
+class Reachable(Protocol):
+    """A running stack, native or in containers."""
+
+    def url(self, name: str) -> str:
+        """The address of a listener, by its name in app.core.ports."""
+
+    def sign_in(self, user: str = "admin") -> tuple[str, str]:
+        """User and password of Elasticsearch's nobet_<user>."""
+
+
 class Stores:
     """Elasticsearch, Prometheus, Jaeger and the inbox of one stack."""
 
-    def __init__(self, stack: RunningStack) -> None:
+    def __init__(self, stack: Reachable) -> None:
         self._stack: Final = stack
 
     def logs(self, query: dict[str, Any], index: str = "logs-*,dead-*") -> list[dict[str, Any]]:

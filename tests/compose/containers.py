@@ -1,0 +1,121 @@
+"""A stack of containers for tests: docker-compose.yml as it is in a checkout, started as its users start it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+from dotenv import dotenv_values
+
+from app.core.ports import local_url
+from app.stack.environment import base_environment
+from app.stack.paths import CHECKOUT
+from tests.compose.engine import Engine
+
+ONE_SHOT: Final = {"migrate", "elasticsearch-setup"}
+"""Services that do their work and end."""
+
+
+class Containers:
+    """One Compose project and what tests do to it."""
+
+    def __init__(self, engine: Engine, folder: Path, offset: int, **settings: str) -> None:
+        """`folder` keeps its .env and secrets, `offset` shifts its ports; `settings` are further variables."""
+        self.engine: Final = engine
+        self.folder: Final = folder
+        self.checkout = CHECKOUT
+        self._offset: Final = offset
+        self._settings: Final = settings
+
+    @property
+    def project(self) -> str:
+        """The name of the Compose project, which `nobet` makes from the offset."""
+        return f"nobet-{self._offset}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment in which commands talk to this stack."""
+        return {
+            **base_environment(),
+            **self.engine.environment,
+            "STACK_DIR": str(self.folder),
+            "STACK_PORT_OFFSET": str(self._offset),
+            "COMPOSE_PROJECT_NAME": self.project,
+            "PYTHONPATH": str(self.checkout),
+            **self._settings,
+        }
+
+    def url(self, name: str) -> str:
+        """The address of a published port, by its name in app.core.ports."""
+        return local_url(name, self._offset)
+
+    def secret(self, name: str) -> str:
+        """A generated secret, by the name of its setting."""
+        return str(dotenv_values(self.folder / ".env")[name])
+
+    def sign_in(self, user: str = "admin") -> tuple[str, str]:
+        """User and password of Elasticsearch's nobet_<user>."""
+        return f"nobet_{user}", self.secret(f"ELASTICSEARCH_{user.upper()}_PASSWORD")
+
+    # --- what its users do
+
+    def nobet(self, *arguments: str) -> str:
+        """What a `nobet` command printed. Raises AssertionError when it fails."""
+        return self._run([sys.executable, "-m", "app.cli", *arguments])
+
+    def up(self) -> str:
+        """`make up MODE=compose`: returns when every service is healthy."""
+        try:
+            return self.nobet("up", "--mode", "compose")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self._of_the_sick()}") from error
+
+    def compose(self, *arguments: str) -> str:
+        """What `docker compose` printed. Raises AssertionError when it fails."""
+        return self._run(["docker", "compose", "--env-file", str(self.folder / ".env"), *arguments])
+
+    def remove(self) -> None:
+        """Containers, networks and volumes go; images stay."""
+        self.compose("--profile", "*", "down", "--volumes", "--timeout", "10")
+
+    # --- what it is like
+
+    def inspect(self) -> dict[str, dict[str, Any]]:
+        """Service → what `docker inspect` says of its container, those that have ended included."""
+        names = self.engine.docker("ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={self.project}").split()
+        found = json.loads(self.engine.docker("inspect", *names)) if names else []
+        return {item["Config"]["Labels"]["com.docker.compose.service"]: item for item in found}
+
+    def process(self, service: str) -> psutil.Process:
+        """The first process of a running container, as this machine sees it."""
+        return psutil.Process(self.inspect()[service]["State"]["Pid"])
+
+    def kill(self, service: str) -> None:
+        """End a container's first process with -9, as the kernel would; the engine is not told."""
+        self.process(service).kill()
+
+    def is_healthy(self, service: str) -> bool:
+        """Whether it runs and its health check passes."""
+        state = self.inspect()[service]["State"]
+        return bool(state["Running"] and state["Health"]["Status"] == "healthy")
+
+    def _of_the_sick(self) -> str:
+        sick = [name for name, item in self.inspect().items() if item["State"].get("Health", {}).get("Status") == "unhealthy"]
+        failed = [name for name, item in self.inspect().items() if item["State"]["ExitCode"]]
+        return "\n".join(self.compose("logs", "--no-color", "--tail", "40", name)[-3000:] for name in {*sick, *failed})
+
+    def _run(self, command: list[str]) -> str:
+        done = subprocess.run(
+            command, cwd=self.checkout, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{' '.join(command[-3:])}: {(done.stdout + done.stderr)[-3000:]}"
+        return done.stdout
+
+
+def whole(engine: Engine, folder: Path, offset: int, **settings: str) -> Containers:
+    """A stack with every profile on. Call `remove` at the end."""
+    cache = os.environ.get("STACK_CACHE_DIR") or str(CHECKOUT / ".stack" / "cache")
+    return Containers(engine, folder, offset, STACK_CACHE_DIR=cache, COMPOSE_PROFILES="errors", **settings)
