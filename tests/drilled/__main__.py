@@ -11,6 +11,7 @@ from typing import Final
 
 from app.core.terminal import screen
 from app.stack.drill.own import kept_stack
+from app.stack.drill.report import PANELS_HEADING
 from app.stack.errors import StackError
 from app.stack.paths import CHECKOUT
 from app.stack.stack import open_stack
@@ -48,7 +49,7 @@ def _panels(drill: Window) -> list[Shown]:
 
 def table(seen: list[Shown]) -> str:
     """The part of the report about panels."""
-    lines = ["", "## Panels that are empty while all is well", ""]
+    lines = ["", PANELS_HEADING, ""]
     lines += ["As Grafana asks, with what a person sees who looks at the last five minutes all through the drill.", ""]
     lines += ["| dashboard | panel / query | empty because | first with data (UTC) |", "|---|---|---|---|"]
     lines += [

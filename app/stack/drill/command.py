@@ -21,7 +21,8 @@ from app.stack.drill.own import end_kept, kept_port, own_stack
 from app.stack.drill.pace import Pace, read_rules, rules_of
 from app.stack.drill.receivers import Receivers
 from app.stack.drill.report import Facts, write_report
-from app.stack.drill.run import Result, rounds, run_round, unproven
+from app.stack.drill.rows import rows_of, unproven
+from app.stack.drill.run import Result, rounds, run_round
 from app.stack.drill.table import Table
 from app.stack.drill.traffic import Traffic, Visitor
 from app.stack.errors import StackError
@@ -105,13 +106,13 @@ def _drill(
                 table.begin(batch)
                 results += run_round(arena, batch, table.row)
                 if report:  # after each one: whoever ends the drill early has what was seen
-                    write_report(report, results, unproven(rules, results), scale, Facts.of(arena))
+                    write_report(report, results, rules, scale, Facts.of(arena), whole=whole)
     finally:
         with _undisturbed(console):
             problems = arena.undo(0)
     if problems:
         raise StackError(f"Not everything could be undone: {'; '.join(problems)}. Run `nobet drill` again: it begins with that.")
-    left = unproven(rules, results) if whole else []
+    left = unproven(rules, rows_of(results)) if whole else []
     table.end(results, left)
     if report:
         console.print(f"Written: {report}", soft_wrap=True)

@@ -10,7 +10,7 @@ import psutil
 
 from app.stack.drill.arena import Arena
 from app.stack.drill.chain import Seen
-from app.stack.drill.model import PATIENCE_SECONDS, Drill, Rule
+from app.stack.drill.model import PATIENCE_SECONDS, Drill
 from app.stack.drill.proof import Proof
 from app.stack.errors import StackError
 
@@ -84,12 +84,6 @@ def _begin(arena: Arena, result: Result, noisy: Sequence[str]) -> None:
         drill.fault(arena)
     except (StackError, OSError, httpx.HTTPError, psutil.Error) as error:
         result.failure = f"the fault could not be done: {error}"
-
-
-def unproven(rules: Sequence[Rule], results: Sequence[Result]) -> list[Rule]:
-    """Rules of which no run saw the whole chain."""
-    proven = [proof.expected for result in results for proof in result.proofs if not proof.failure]
-    return [rule for rule in rules if not any(rule.is_proven_by(expected) for expected in proven)]
 
 
 def _watch(arena: Arena, results: Sequence[Result], began: float, *, ending: bool) -> None:
