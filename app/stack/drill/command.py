@@ -129,10 +129,12 @@ def _finish_earlier(hands: Hands, console: Console) -> None:
 
 
 def _usual(visitor: Visitor) -> None:
-    """What goes on all the time: reading, and now and then a turn of a call."""
+    """What goes on all the time: reading, now and then a turn of a call, and a chat that breaks off."""
     visitor.get("/feed")
     if visitor.every(4):
         visitor.call("turns", {"speech": "a table for four at eight please"})
+    if visitor.number % 60 == 0:
+        visitor.vanish()
 
 
 @contextmanager

@@ -6,10 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from socket import SHUT_RDWR
 from types import TracebackType
 from typing import Any, Final, Self
 
 import httpx
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect
 
 from app.stack.errors import StackError
 
@@ -59,6 +62,13 @@ class Visitor:
     def events(self, body: Any) -> httpx.Response:
         """Tracked events of a client."""
         return self._signed_in("POST", "/api/events", body)
+
+    def vanish(self) -> None:
+        """Open a chat and be gone without a word, as on a train in a tunnel."""
+        chat = self._signed_in("POST", "/api/chat", {"model": "gpt-4"}).raise_for_status().json()
+        url = str(self._http.base_url.copy_with(scheme="ws")).rstrip("/") + str(chat["websocket"])
+        with connect(url, additional_headers={"Authorization": f"Bearer {self._token}"}, proxy=None, open_timeout=_SECONDS) as socket:
+            socket.socket.shutdown(SHUT_RDWR)
 
     def close(self) -> None:
         """Hang up and go."""
@@ -118,6 +128,6 @@ class Traffic:
         while not self._stop.wait(max(0.0, due - time.monotonic())):
             visitor.number += 1
             due = max(due + self._pause, time.monotonic() - 1)  # after a hang-up the lost visits are not all made up for
-            with suppress(httpx.HTTPError, StackError, KeyError, ValueError):
+            with suppress(httpx.HTTPError, WebSocketException, OSError, StackError, KeyError, ValueError):
                 self._visit(visitor)
         visitor.close()

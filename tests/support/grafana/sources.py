@@ -180,7 +180,8 @@ class Sources:
         about = {"query": lucene or "*", "metrics": [{"id": "1", "type": "count"}], "bucketAggs": []}
         body = msearch.search(about, lucene, 0, round(time.time() * 1000), 1000)
         body["aggs"] = {"1": {"terms": {"field": field, "size": 500}}}
-        return [str(bucket["key"]) for bucket in self._one_search(self._indices[uid], body)["aggregations"]["1"]["buckets"]]
+        found = self._one_search(self._indices[uid], body).get("aggregations", {"1": {"buckets": []}})  # none without any index
+        return [str(bucket["key"]) for bucket in found["1"]["buckets"]]
 
     def _one_search(self, index: str, body: dict[str, Any]) -> dict[str, Any]:
         head = {"ignore_unavailable": True, "index": index, "search_type": "query_then_fetch"}

@@ -68,7 +68,8 @@ def _unreadable(arena: Arena) -> None:
 
     def write() -> None:
         now = dt.datetime.now(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        record = {"timestamp": now, "level": "INFO", "service_name": "drill", "message": "Refused on purpose", "duration_ms": "no number"}
+        known = {"timestamp": now, "level": "INFO", "service_name": "drill", "message": "Refused on purpose", "request_id": "drill"}
+        record = {**known, "duration_ms": "no number"}
         writer.append(json.dumps(record).encode() + b"\n")
         writer.append(b"neither JSON nor anything else\n")
 
