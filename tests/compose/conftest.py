@@ -26,7 +26,7 @@ REAL = os.environ.get("REAL") == "1"
 CACHE = Path(os.environ.get("STACK_CACHE_DIR") or CHECKOUT / ".stack" / "cache")
 
 KEPT = os.environ.get("COMPOSE_TEST_KEEP")
-"""A folder: the private engine and its images stay there between runs. For those who write these tests."""
+"""A folder: the private engine, its images and the stack stay there between runs. For those who write these tests."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,15 +58,27 @@ def engine() -> Iterator[Engine]:
 @pytest.fixture(scope="session")
 def stack(engine: Engine) -> Iterator[Containers]:
     """The whole stack in containers, healthy."""
-    folder = Path(tempfile.mkdtemp(prefix="nobet-containers-"))
-    containers = whole(engine, folder, free_offset())
+    folder = Path(KEPT) / "kept" if KEPT else Path(tempfile.mkdtemp(prefix="nobet-containers-"))
+    containers = whole(engine, folder, _offset(folder))
     try:
         _tell("the whole stack")
         containers.up()
         yield containers
     finally:
-        containers.remove()
-        shutil.rmtree(folder)
+        if not KEPT:
+            containers.remove()
+            shutil.rmtree(folder)
+
+
+def _offset(folder: Path) -> int:
+    """The one that the kept stack has, or a free one."""
+    noted = folder / "offset"
+    if noted.exists():
+        return int(noted.read_text(encoding="utf-8"))
+    offset = free_offset()
+    folder.mkdir(exist_ok=True)
+    noted.write_text(str(offset), encoding="utf-8")
+    return offset
 
 
 def _plugin() -> Path | None:

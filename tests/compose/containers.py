@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Final
 import psutil
 from dotenv import dotenv_values
 
-from app.core.ports import local_url
+from app.core.ports import local_url, port
 from app.stack.environment import base_environment
 from app.stack.paths import CHECKOUT
 from tests.compose.engine import Engine
@@ -48,8 +49,17 @@ class Containers:
             **self._settings,
         }
 
+    @property
+    def outside(self) -> str:
+        """The address at which containers of other networks see this machine; the gateway listens there."""
+        return outside_address()
+
+    def port(self, name: str) -> int:
+        """A published port, by its name in app.core.ports."""
+        return port(name, self._offset)
+
     def url(self, name: str) -> str:
-        """The address of a published port, by its name in app.core.ports."""
+        """The address of a published port."""
         return local_url(name, self._offset)
 
     def secret(self, name: str) -> str:
@@ -116,6 +126,12 @@ class Containers:
 
 
 def whole(engine: Engine, folder: Path, offset: int, **settings: str) -> Containers:
-    """A stack with every profile on. Call `remove` at the end."""
+    """A stack with every profile on, whose gateway other networks may reach. Call `remove` at the end."""
     cache = os.environ.get("STACK_CACHE_DIR") or str(CHECKOUT / ".stack" / "cache")
-    return Containers(engine, folder, offset, STACK_CACHE_DIR=cache, COMPOSE_PROFILES="errors", **settings)
+    opened = {"STACK_CACHE_DIR": cache, "COMPOSE_PROFILES": "errors", "GATEWAY_BIND": outside_address()}
+    return Containers(engine, folder, offset, **opened, **settings)
+
+
+def outside_address() -> str:
+    """This machine's address in Docker's own bridge network."""
+    return next(item.address for item in psutil.net_if_addrs()["docker0"] if item.family is socket.AF_INET)

@@ -94,7 +94,6 @@ def test_a_crash_reaches_the_error_tracker(stack: Containers, app: httpx.Client)
     assert found
 
 
-@pytest.mark.req("ALR-01")
 def test_an_alert_ends_as_a_mail(stack: Containers) -> None:
     """What Alertmanager is told goes to the on-call service and from there into the inbox, which sends nothing on."""
     alert = [{"labels": {"alertname": "TriedOut", "severity": "critical", "service": "app"}, "annotations": {"summary": "Only a test."}}]

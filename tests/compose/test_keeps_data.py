@@ -19,7 +19,7 @@ def test_a_restart_keeps_the_data(stack: Containers) -> None:
     kept.check()
 
 
-@pytest.mark.req("DEP-11", "SHP-03")
+@pytest.mark.req("DEP-11")
 def test_a_kill_of_everything_loses_and_doubles_nothing(stack: Containers) -> None:
     """Every first process gets a -9 while records are on their way: the restart policy brings all back, and each record is there once."""
     kept = Keepsakes(stack, requests=100)
