@@ -177,6 +177,7 @@ class Gateway:
             bind=self.settings.gateway_bind,
             plain_port=self.plain_port,
             tls_port=self.tls_port,
+            tls_seen=self.tls_port,
             address=self._address,
             certificate=str(self.folder / "certificate.pem"),
             key=str(self.folder / "key.pem"),

@@ -99,8 +99,7 @@ http {{
     proxy_max_temp_file_size 0;
 
     server {{
-        listen {plain} default_server;
-        listen {tls} ssl default_server;
+{default}
         server_name _;
 {common}
         location / {{ return 421; }}
@@ -113,7 +112,7 @@ _COMMON: Final = """\
 
 _REDIRECT: Final = """
     server {{
-        listen {plain};
+{listen}
         server_name {names};
 {common}
         location / {{ return 308 https://$host{port}$request_uri; }}
@@ -158,8 +157,11 @@ class Place:
     """Where nginx runs and what it finds there."""
 
     bind: str
+    """Listens here, and on loopback in any case: the stack's own questions come from there."""
     plain_port: int
     tls_port: int
+    tls_seen: int
+    """The port of TLS as clients on this machine see it."""
     address: Callable[[Site], str]
     """host:port of a site."""
     certificate: str
@@ -178,7 +180,10 @@ def is_public(settings: Settings) -> bool:
 
 def render_gateway(settings: Settings, place: Place) -> str:
     """The whole configuration. Plain HTTP serves on loopback only; a public gateway answers it with the way to HTTPS."""
-    plain, tls = f"{place.bind}:{place.plain_port}", f"{place.bind}:{place.tls_port}"
+    everywhere = place.bind == "0.0.0.0"
+    addresses = (place.bind,) if everywhere or not is_public(settings) else (place.bind, LOOPBACK)
+    plain = [f"{address}:{place.plain_port}" for address in addresses]
+    tls = [f"{address}:{place.tls_port} ssl" for address in addresses]
     common = _COMMON.format(health=HEALTH_PATH, challenges=place.challenges)
     head = _HEAD.format(
         temporary=place.temporary,
@@ -194,19 +199,22 @@ def render_gateway(settings: Settings, place: Place) -> str:
         # A browser that was told so once can't be brought back to a certificate that it doesn't know.
         transport_security="max-age=31536000" if settings.gateway_certificate else "",
         read_seconds=max(_SHORTEST_READ_SECONDS, round(2 * settings.websocket_ping_seconds) + 30),
-        plain=plain,
-        tls=tls,
+        default=_listen([f"{one} default_server" for one in (*plain, *tls)]),
         common=common,
     )
     public = is_public(settings)
-    listen = f"        listen {tls} ssl;" if public else f"        listen {plain};\n        listen {tls} ssl;"
+    listen = _listen(tls if public else [*plain, *tls])
     servers = "".join(_server(settings, place, site, listen, common) for site in (APP, *SITES))
     redirect = ""
     if public:
-        port = settings.gateway_https_port or place.tls_port
+        port = settings.gateway_https_port or place.tls_seen
         names = " ".join(_names(settings, site) for site in (APP, *SITES))
-        redirect = _REDIRECT.format(plain=plain, names=names, common=common, port="" if port == 443 else f":{port}")
+        redirect = _REDIRECT.format(listen=_listen(plain), names=names, common=common, port="" if port == 443 else f":{port}")
     return f"{head}{redirect}{servers}}}\n"
+
+
+def _listen(addresses: list[str]) -> str:
+    return "\n".join(f"        listen {address};" for address in addresses)
 
 
 def _server(settings: Settings, place: Place, site: Site, listen: str, common: str) -> str:
