@@ -16,6 +16,7 @@ from app.stack.errors import StackError
 from app.stack.grafana_command import app as grafana
 from app.stack.mode import Mode
 from app.stack.options import ModeOption
+from app.stack.rename_command import rename
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -192,6 +193,7 @@ def archive_restore(
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(grafana, name="grafana")
 app.command()(doctor)
+app.command()(rename)
 
 backups = typer.Typer(
     help="Save everything of the stack, sealed and read back: `nobet backup`. Bring it back: `nobet restore`.", invoke_without_command=True

@@ -11,7 +11,7 @@ from app.stack.doctor.findings import problem
 from app.stack.doctor.logs import log_path
 from app.stack.doctor.machine import machine_checks
 from app.stack.doctor.metrics import metric_checks
-from app.stack.doctor.model import Check, Finding, Scene
+from app.stack.doctor.model import Check, Finding, Level, Scene
 from app.stack.doctor.running import runs
 from app.stack.doctor.sources import data_sources
 from app.stack.doctor.traces import trace_path
@@ -19,6 +19,7 @@ from app.stack.doctor.tracker import error_path
 from app.stack.errors import StackError
 
 LAST_BEFORE_PATHS: Final = "processes"
+_ORDER: Final = {Level.PROBLEM: 0, Level.NOTE: 1, Level.OK: 2}
 
 
 def all_checks() -> tuple[Check, ...]:
@@ -44,10 +45,10 @@ def all_checks() -> tuple[Check, ...]:
 
 
 def look(checks: Iterable[Check], scene: Scene) -> Iterator[tuple[Check, list[Finding]]]:
-    """Each check with its findings, as they come. Where nothing of the stack runs, no path is walked: that is said once."""
+    """Each check with its findings, the worst first. Where nothing of the stack runs, no path is walked: that is said once."""
     for check in checks:
         try:
-            yield check, list(check.look(scene))
+            yield check, sorted(check.look(scene), key=lambda finding: _ORDER[finding.level])
             if check.name == LAST_BEFORE_PATHS and not runs(scene):
                 return
         except StackError as error:
