@@ -252,7 +252,7 @@ def test_secret_files_are_declared_and_named_as_they_are_read(name: str) -> None
     text = str({key: value for key, value in service.items() if key != "secrets"})
     read = set(re.findall(r"/run/secrets/([a-z_]+)", text))
     by_rendered_config = {
-        "alertmanager": {"smtp_password", "slack_webhook_url"},
+        "alertmanager": {"oncall_token", "smtp_password", "slack_webhook_url"},
         "gateway": {"gateway_users", "gateway_certificate", "gateway_key"},
     }
     assert read | by_rendered_config.get(name, set()) == {entry for entry in given if not entry.startswith("/")}

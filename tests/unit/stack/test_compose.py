@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import SecretStr
 
 from app.core.config import Settings
 from app.stack import mode
@@ -110,3 +111,13 @@ def test_a_second_stack_has_ports_and_a_name_of_its_own(stack: Stack) -> None:
     assert (environment["PORT_APP"], environment["PORT_GRAFANA"]) == ("8100", "3100")
     assert environment["COMPOSE_PROJECT_NAME"] == "nobet-100"
     assert "COMPOSE_PROJECT_NAME" not in compose_environment(dataclasses.replace(stack, explicit={}))
+
+
+def test_alertmanager_is_given_every_file_that_its_configuration_names(stack: Stack) -> None:
+    """With mail and Slack set up as well: a file that is not mounted would keep each alert from the on-call service."""
+    set_up = {"smtp_username": "nobet", "slack_webhook_url": SecretStr("https://hooks.example/T0")}
+    given = dataclasses.replace(stack, settings=stack.settings.model_copy(update=set_up))
+    named = set(re.findall(r"/run/secrets/([a-z_]+)", secret_texts(given)["alertmanager_config"]))
+    mounted = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]["alertmanager"]["secrets"]
+    assert named == {"oncall_token", "smtp_password", "slack_webhook_url"}
+    assert named <= {entry for entry in mounted if isinstance(entry, str)}
