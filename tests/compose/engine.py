@@ -15,6 +15,7 @@ import psutil
 from tests.support.waiting import wait_until
 
 START_SECONDS: Final = 60
+_BRIDGE: Final = Path("/sys/class/net/docker0")
 
 
 class Engine:
@@ -24,6 +25,7 @@ class Engine:
         """`folder` is for a private engine; None means the machine's own. `plugin` is a Compose v2 for clients without one."""
         self._folder: Final = folder
         self._private: subprocess.Popen[bytes] | None = None
+        self._forwards: str | None = None
         self._log = (folder / "dockerd.log").open("ab") if folder else None
         self._config: Final = Path(tempfile.mkdtemp(prefix="nobet-docker-config-"))
         if plugin is not None:
@@ -42,6 +44,8 @@ class Engine:
             return
         folder = self._folder
         if not self.answers():
+            if not _BRIDGE.exists():  # else another engine runs, which the network belongs to
+                self._forwards = _forward_policy()
             command = ["dockerd", f"--data-root={folder}/data", f"--exec-root={folder}/exec", f"--pidfile={folder}/pid"]
             self._private = subprocess.Popen(
                 [*command, f"--host=unix://{folder}/docker.sock"],
@@ -84,7 +88,8 @@ class Engine:
             left.kill()
         _unmount(self._folder)
         shutil.rmtree(self._folder, ignore_errors=True)
-        _remove_network()
+        if self._forwards is not None:
+            _remove_network(self._forwards)
 
 
 def _unmount(folder: Path) -> None:
@@ -95,14 +100,23 @@ def _unmount(folder: Path) -> None:
             subprocess.run(["umount", "--lazy", target], check=False)
 
 
-def _remove_network() -> None:
-    """Docker leaves its bridge and its packet rules behind, among them a ban on forwarding."""
+def _forward_policy() -> str:
+    """What this machine does with packets for others; Docker changes it to DROP."""
+    rules = _iptables("-S", "FORWARD").splitlines()
+    return rules[0].split()[-1] if rules else "ACCEPT"
+
+
+def _remove_network(forwards: str) -> None:
+    """Docker leaves its bridge and its packet rules behind."""
     subprocess.run(["ip", "link", "delete", "docker0"], capture_output=True, check=False)
     for table in ("nat", "filter"):
-        rules = subprocess.run(["iptables", "-t", table, "-S"], capture_output=True, text=True, check=False).stdout.splitlines()
-        ours = [rule for rule in rules if "DOCKER" in rule or "docker0" in rule]
-        for rule in (rule for rule in ours if rule.startswith("-A")):
-            subprocess.run(["iptables", "-t", table, "-D", *rule.split()[1:]], capture_output=True, check=False)
-        for chain in (rule.split()[1] for rule in ours if rule.startswith("-N")):
-            subprocess.run(["iptables", "-t", table, "-X", chain], capture_output=True, check=False)
-    subprocess.run(["iptables", "-P", "FORWARD", "ACCEPT"], capture_output=True, check=False)
+        ours = [rule.split() for rule in _iptables("-t", table, "-S").splitlines() if "DOCKER" in rule or "docker0" in rule]
+        for _, *rule in (words for words in ours if words[0] == "-A"):
+            _iptables("-t", table, "-D", *rule)
+        for chain in (words[1] for words in ours if words[0] == "-N"):
+            _iptables("-t", table, "-X", chain)
+    _iptables("-P", "FORWARD", forwards)
+
+
+def _iptables(*arguments: str) -> str:
+    return subprocess.run(["iptables", *arguments], capture_output=True, text=True, check=False).stdout
