@@ -1,5 +1,6 @@
 """From a component's declaration to what is really run."""
 
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,17 +28,27 @@ def command_of(stack: Stack, component: Component, source: Source) -> Command:
     home = home_of(source, component, stack.paths.cache)
     program = program_of(source, home, sys.executable)
     arguments = [stack.expand(argument, component.name, home) for argument in component.arguments]
-    if component.forks or (component.background and isinstance(source, Go)):
+    if component.forks:
+        # The launcher stays outside of the user namespace: from inside it could not look at what is left of the last one.
+        inside = as_ordinary_user() if component.unprivileged else []
+        arguments = [*_launcher(stack, component), *_absolute(inside), program, *arguments]
+        program = sys.executable
+    elif component.background and isinstance(source, Go):
         program, arguments = sys.executable, [*_launcher(stack, component), program, *arguments]
     elif isinstance(source, Own):
         arguments = [*_launcher(stack, component), program, *arguments]
     prefix: list[str] = []
-    if component.unprivileged:
+    if component.unprivileged and not component.forks:
         prefix = as_ordinary_user()
     elif component.overlay_share:
         prefix = with_share(home / "usr" / "share")
     env = {**_server_environment(stack, component, source, home), **environment(stack, component, home)}
     return Command([*prefix, program, *arguments], env, stack.paths.run / component.name)
+
+
+def _absolute(command: list[str]) -> list[str]:
+    """With the program's whole path, as the launcher wants it."""
+    return [shutil.which(command[0]) or command[0], *command[1:]] if command else []
 
 
 def library_path(home: Path) -> str:

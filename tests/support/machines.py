@@ -22,6 +22,20 @@ _NOWHERE: Final = "02:00:00:00:00:99"
 """A hardware address that nobody has: what is sent to it is dropped without a word."""
 
 
+_SCAN: Final = """
+import socket, sys
+
+for port in range(1, 65536):
+    with socket.socket() as knocking:
+        knocking.settimeout(1)
+        if knocking.connect_ex((sys.argv[1], port)) == 0:
+            print(port)
+"""
+"""Knocks at every port, with nothing but Python's own library."""
+
+_SCAN_SECONDS: Final = 300
+
+
 class Machine:
     """The other end."""
 
@@ -40,6 +54,12 @@ class Machine:
     def launch(self, module: str, words: Sequence[str], environment: dict[str, str], folder: Path, output: Path) -> Running:
         """Start a Python module there; see `tests.support.launch`."""
         return launch_program(module, words, environment, folder, output, before=["ip", "netns", "exec", self._name])
+
+    def open_ports(self, address: str = HERE) -> set[int]:
+        """Every TCP port of `address` that takes a connection from there."""
+        command = ["ip", "netns", "exec", self._name, sys.executable, "-c", _SCAN, address]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_SCAN_SECONDS)
+        return {int(word) for word in done.stdout.split()}
 
     def _there(self, *command: str) -> None:
         subprocess.run(["ip", "netns", "exec", self._name, *command], check=True)

@@ -100,6 +100,11 @@ class RunningStack:
         """Read settings and `.env` again."""
         self.declared = self._open()
 
+    def change(self, **settings: str) -> None:
+        """Give settings other values, or none with an empty one. What runs hears of them with the next `need`."""
+        self._settings.update(settings)
+        self.reopen()
+
     # --- what runs
 
     def need(self, *components: str) -> None:
