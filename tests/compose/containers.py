@@ -11,13 +11,15 @@ from typing import Any, Final
 import psutil
 from dotenv import dotenv_values
 
-from app.core.ports import local_url, port
+from app.core.ports import PORTS, local_url, port
 from app.stack.environment import base_environment
 from app.stack.paths import CHECKOUT
 from tests.compose.engine import Engine
 
 ONE_SHOT: Final = {"migrate", "elasticsearch-setup"}
 """Services that do their work and end."""
+
+_PREPARE: Final = "from app.stack.compose import prepare_files; from app.stack.stack import open_stack; prepare_files(open_stack())"
 
 
 class Containers:
@@ -45,6 +47,7 @@ class Containers:
             "STACK_DIR": str(self.folder),
             "STACK_PORT_OFFSET": str(self._offset),
             "COMPOSE_PROJECT_NAME": self.project,
+            **{f"PORT_{name.upper()}": str(self.port(name)) for name in PORTS},
             "PYTHONPATH": str(self.checkout),
             **self._settings,
         }
@@ -76,10 +79,13 @@ class Containers:
         """What a `nobet` command printed. Raises AssertionError when it fails."""
         return self._run([sys.executable, "-m", "app.cli", *arguments])
 
-    def up(self) -> str:
-        """`make up MODE=compose`: returns when every service is healthy."""
+    def up(self, *services: str) -> str:
+        """`make up MODE=compose`: returns when every service is healthy. Or some services, and what they need."""
         try:
-            return self.nobet("up", "--mode", "compose")
+            if not services:
+                return self.nobet("up", "--mode", "compose")
+            self._run([sys.executable, "-c", _PREPARE])
+            return self.compose("up", "-d", "--wait", *services)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self._of_the_sick()}") from error
 

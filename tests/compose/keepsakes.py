@@ -19,8 +19,12 @@ _REDIS: Final = 'REDISCLI_AUTH="$(cat /run/secrets/redis_password)" redis-cli '
 class Keepsakes:
     """One thing of ours in each store: written once, looked for as often as one likes."""
 
-    def __init__(self, stack: Containers, requests: int = 20) -> None:
-        """Writes them. `requests` is how many records are on their way when this returns, most of them still in the spool."""
+    def __init__(self, stack: Containers, requests: int = 20, *, searched: bool = True) -> None:
+        """Writes them. `requests` is how many records are on their way when this returns, most of them still in the spool.
+
+        `searched=False` leaves out Elasticsearch and the traces in it, for a stack without them.
+        """
+        self._searched: Final = searched
         self._stack: Final = stack
         self._stores: Final = Stores(stack)
         self._mark: Final = uuid.uuid4().hex[:12]
@@ -33,41 +37,45 @@ class Keepsakes:
         self._silence: Final = self._silenced()
         wait_until("a sample of the app", lambda: self._stores.query('up{job="app"} == 1'), ARRIVAL_SECONDS)
         self._moment: Final = time.time()
-        wait_until("a trace", lambda: "app" in self._services(), ARRIVAL_SECONDS)
+        if searched:
+            wait_until("a trace", lambda: "app" in self._services(), ARRIVAL_SECONDS)
 
     def check(self) -> None:
         """Everything is there, nothing is there twice. Raises AssertionError with what is not."""
         for what, probe in self._probes().items():
             wait_until(f"{what} of {self._mark} being found again", probe, ARRIVAL_SECONDS)
-        assert self.doubled() == 0
+        assert not self._searched or self.doubled() == 0
 
     def doubled(self) -> int:
         """Documents of our requests that are stored more than once."""
         ends = [record["request_id"] for record in self._ends()]
         return len(ends) - len(set(ends))
 
-    def is_absent(self, other: Containers) -> bool:
-        """Whether another stack has none of the records."""
-        return not Stores(other).logs({"prefix": {"request_id": self._mark}})
+    def is_unknown_to(self, other: Containers) -> bool:
+        """Whether the user of this stack is nobody in another one."""
+        return not self._signs_in(other)
 
     def _probes(self) -> Mapping[str, Callable[[], object]]:
+        in_search: Mapping[str, Callable[[], object]] = {
+            "each record in Elasticsearch": lambda: {record["request_id"] for record in self._ends()} == set(self._requests),
+            "the traces": lambda: "app" in self._services(),
+        }
         return {
             "the user in PostgreSQL": self._signs_in,
             "the key in Redis": lambda: self._in_redis("get", self._mark) == "here",
-            "each record in Elasticsearch": lambda: {record["request_id"] for record in self._ends()} == set(self._requests),
             "the sample in Prometheus": self._remembers,
             "the silence in Alertmanager": lambda: (
                 httpx.get(f"{self._stack.url('alertmanager')}/api/v2/silence/{self._silence}").is_success
             ),
-            "the traces": lambda: "app" in self._services(),
+            **(in_search if self._searched else {}),
         }
 
     def _ends(self) -> list[dict[str, str]]:
         wanted = {"bool": {"filter": [{"prefix": {"request_id": self._mark}}, {"term": {"event": "http.request.completed"}}]}}
         return self._stores.logs(wanted)
 
-    def _signs_in(self) -> bool:
-        with httpx.Client(base_url=self._stack.url("app"), timeout=30) as app:
+    def _signs_in(self, to: Containers | None = None) -> bool:
+        with httpx.Client(base_url=(to or self._stack).url("app"), timeout=30) as app:
             return sign_in(app, self._user).is_success
 
     def _in_redis(self, *command: str) -> str:
