@@ -35,20 +35,20 @@ def ask(
     except httpx.ConnectError:
         raise NoAnswerError(f"nothing listens at {url.split('?')[0]}", absent=True) from None
     except httpx.TimeoutException:
-        raise NoAnswerError(f"{url.split('?')[0]} takes connections and did not answer in {seconds:.0f} s") from None
+        raise NoAnswerError(f"the server at {url.split('?')[0]} takes connections and did not answer in {seconds:.0f} s") from None
     except httpx.HTTPError as error:
-        raise NoAnswerError(f"{url.split('?')[0]} broke the connection ({type(error).__name__})") from None
+        raise NoAnswerError(f"the server at {url.split('?')[0]} broke the connection ({type(error).__name__})") from None
 
 
 def ask_json(url: str, *, method: str = "GET", headers: Mapping[str, str] | None = None, auth: Auth | None = None, body: Any = None) -> Any:
     """The JSON of a successful answer. Raises NoAnswerError for anything else."""
     answer = ask(url, method=method, headers=headers, auth=auth, body=body)
     if not answer.is_success:
-        raise NoAnswerError(f"{url.split('?')[0]} answered {answer.status_code}", answer.status_code)
+        raise NoAnswerError(f"the server at {url.split('?')[0]} answered {answer.status_code}", answer.status_code)
     try:
         return answer.json()
     except ValueError:
-        raise NoAnswerError(f"{url.split('?')[0]} answered something that is no JSON", answer.status_code) from None
+        raise NoAnswerError(f"the server at {url.split('?')[0]} answered something that is no JSON", answer.status_code) from None
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -28,7 +28,11 @@ _MEANINGS: Final[tuple[tuple[str, str, str], ...]] = (
         "It may not read or write one of its files.",
         "Give its folder to its user: ls -ln shows whose it is.",
     ),
-    (r"outofmemory|cannot allocate memory|oomkilled", "It ran out of memory.", "End other programs or give the machine more."),
+    (
+        r"java\.lang\.outofmemoryerror|cannot allocate memory|oomkilled",
+        "It ran out of memory.",
+        "End other programs or give the machine more.",
+    ),
     (r"max virtual memory areas", "vm.max_map_count is too low.", "sysctl -w vm.max_map_count=262144"),
     (
         r"password authentication failed|wrongpass|invalid username-password",
@@ -104,6 +108,8 @@ def _of_service(scene: Scene, service: Mapping[str, Any]) -> list[Finding]:
     name = str(service.get("Service"))
     state = str(service.get("Health") or service.get("State"))
     what = f"The container {name} is {state}."
+    if state == "starting":
+        return note(what, "Wait; `nobet status` shows when it is healthy.")
     if service.get("State") == "paused":
         return problem(what, "Somebody paused it.", f"docker compose unpause {name}")
     why, fix = _last_words(scene, name)

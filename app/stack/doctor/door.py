@@ -55,14 +55,20 @@ def gateway(scene: Scene) -> list[Finding]:
 
 def _through(scene: Scene, path: str) -> httpx.Response:
     """The answer over TLS. The certificate is our own by default, and the way is this machine's, so it is not checked."""
-    url = f"https://{LOOPBACK}:{scene.stack.port('gateway_tls')}"
+    url = f"https://{_address(scene)}:{scene.stack.port('gateway_tls')}"
     host = scene.stack.settings.gateway_host
     try:
         return httpx.get(url + path, headers={"Host": host}, timeout=TIMEOUT_SECONDS, verify=_unchecked(), trust_env=False)
     except httpx.ConnectError:
         raise NoAnswerError(f"nothing listens at {url}", absent=True) from None
     except httpx.HTTPError as error:
-        raise NoAnswerError(f"{url} did not answer ({type(error).__name__})") from None
+        raise NoAnswerError(f"the server at {url} did not answer ({type(error).__name__})") from None
+
+
+def _address(scene: Scene) -> str:
+    """Where the gateway can be reached from this machine."""
+    bound = scene.stack.settings.gateway_bind
+    return LOOPBACK if bound in ("", "0.0.0.0") else bound
 
 
 def _unchecked() -> ssl.SSLContext:
@@ -74,7 +80,7 @@ def _unchecked() -> ssl.SSLContext:
 def _certificate_ends(scene: Scene) -> dt.datetime:
     """When the certificate that is shown to clients ends. openssl reads it, as it makes our own."""
     try:
-        text = ssl.get_server_certificate((LOOPBACK, scene.stack.port("gateway_tls")), timeout=TIMEOUT_SECONDS)
+        text = ssl.get_server_certificate((_address(scene), scene.stack.port("gateway_tls")), timeout=TIMEOUT_SECONDS)
     except OSError as error:
         raise NoAnswerError(f"the gateway breaks off the TLS handshake ({type(error).__name__})") from None
     command = ["openssl", "x509", "-noout", "-enddate"]

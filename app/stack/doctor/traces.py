@@ -2,6 +2,7 @@
 
 import socket
 import time
+from typing import Final
 
 from app.clients.jaeger import TraceStoreError, fetch_trace
 from app.core.ports import LOOPBACK
@@ -15,7 +16,9 @@ from app.stack.doctor.model import Finding, Scene
 from app.stack.doctor.running import log_of, restart, unanswered
 from app.stack.mode import Mode
 
-_CONNECT_SECONDS = 3.0
+_CONNECT_SECONDS: Final = 3.0
+_LIST_SECONDS: Final = 15.0
+"""It asks Elasticsearch for the list; on a machine that does much else that takes its time."""
 
 
 def trace_path(scene: Scene, errand: Errand) -> list[Finding]:
@@ -27,7 +30,7 @@ def trace_path(scene: Scene, errand: Errand) -> list[Finding]:
         return unanswered(scene, "app", "No request could be sent to the app, so there is no trace.", errand.problem)
     url = client_settings(scene).jaeger_url
     try:
-        ask(f"{url}/api/services")
+        ask(f"{url}/api/services", seconds=_LIST_SECONDS)
         if _is_found(url, errand):
             return ok(f"The request's trace was found in Jaeger {time.monotonic() - errand.sent:.1f} s later.")
     except NoAnswerError as error:

@@ -77,7 +77,7 @@ def _send(scene: Scene, url: str) -> tuple[int, str]:
             trust_env=False,
         )
     except httpx.HTTPError as error:
-        raise NoAnswerError(f"{url} did not take an event ({type(error).__name__})") from None
+        raise NoAnswerError(f"the server at {url} did not take an event ({type(error).__name__})") from None
     return answer.status_code, ident
 
 

@@ -119,6 +119,20 @@ def test_unknown_last_words_are_shown(scene: Scene, monkeypatch: pytest.MonkeyPa
     assert "fatal: the moon is full (all of it: " in only(processes(scene))[1]
 
 
+def test_a_program_that_names_an_error_has_not_had_it(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elasticsearch prints the JVM's options at each start, and what to do when memory ends is among them."""
+    scene.stack.paths.log_file("redis").write_text("JVM arguments [-XX:+HeapDumpOnOutOfMemoryError]\nbye\n")
+    monkeypatch.setattr("app.stack.doctor.components.native_status", lambda _: [_status("failed")])
+    assert "ran out of memory" not in only(processes(scene))[1]
+
+
+def test_a_container_that_starts_is_no_problem(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is worth a wait."""
+    starting = {"Service": "redis", "State": "running", "Health": "starting"}
+    monkeypatch.setattr("app.stack.doctor.components.compose_status", lambda _: [starting])
+    assert [finding.level.value for finding in processes(Scene(scene.stack, Mode.COMPOSE))] == ["note"]
+
+
 def test_an_optional_component_that_is_stopped_is_a_note(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """The stack is healthy without it."""
     others = [_status("healthy"), _status("stopped", optional=True)]
