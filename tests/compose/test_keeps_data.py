@@ -33,7 +33,7 @@ def test_a_kill_of_everything_loses_and_doubles_nothing(stack: Containers) -> No
         RECOVERY_SECONDS,
     )
     _recover(stack)
-    kept.check()
+    kept.check(killed=True)
 
 
 @pytest.mark.req("DEP-11")
