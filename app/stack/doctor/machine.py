@@ -1,4 +1,4 @@
-"""The machine: memory, disk, kernel, ports, versions, clock."""
+"""The machine: load, memory, disk, kernel, ports, versions, clock."""
 
 import shutil
 import sys
@@ -31,6 +31,9 @@ FLOOD_BYTES: Final = 512 * 1024**2
 SCARCE_BYTES: Final = 2 * GIB
 """Below it Elasticsearch gives no new shard to the disk."""
 
+BUSY_PER_CORE: Final = 8.0
+"""Processes that wait for a core, per core: with more an answer of milliseconds takes seconds."""
+
 MAP_COUNT: Final = 262_144
 """What Elasticsearch's documentation asks for, and its cluster start-up check enforces."""
 
@@ -44,6 +47,7 @@ MOST_SKEW_SECONDS: Final = 2.0
 def machine_checks() -> tuple[Check, ...]:
     """In the order of the table."""
     looks = (
+        ("load", load),
         ("memory", memory),
         ("disk", disk),
         ("vm.max_map_count", map_count),
@@ -52,6 +56,17 @@ def machine_checks() -> tuple[Check, ...]:
         ("clock", clock),
     )
     return tuple(Check(name, "machine", look) for name, look in looks)
+
+
+def load(_: Scene) -> list[Finding]:
+    """Whether servers get to answer in time at all: where they don't, other rows find hangs that are none."""
+    busy, cores = psutil.getloadavg()[0], psutil.cpu_count() or 1
+    if busy <= BUSY_PER_CORE * cores:
+        return ok(f"The load is {busy:.1f} on {cores} cores.")
+    return note(
+        f"The load is {busy:.0f} on {cores} cores: servers answer late, and what looks like a hang may be none.",
+        "End other work or wait, then `nobet doctor` again. A restart makes it worse.",
+    )
 
 
 def memory(scene: Scene) -> list[Finding]:

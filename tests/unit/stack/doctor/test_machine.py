@@ -26,6 +26,18 @@ def _memory(monkeypatch: pytest.MonkeyPatch, available: float) -> None:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=8 * GIB, available=int(available * GIB)))
 
 
+def test_a_machine_that_does_too_much_else(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A note before all others: hangs that other rows find may be none, and restarts would make it worse."""
+    monkeypatch.setattr(psutil, "cpu_count", lambda: 2)
+    monkeypatch.setattr(psutil, "getloadavg", lambda: (94.0, 1.0, 1.0))
+    found = machine.load(scene)[0]
+    assert found.level is Level.NOTE
+    assert "94 on 2 cores" in found.what
+    assert "A restart makes it worse." in found.fix
+    monkeypatch.setattr(psutil, "getloadavg", lambda: (2.0, 94.0, 94.0))
+    assert machine.load(scene)[0].level is Level.OK
+
+
 def test_memory_before_the_start(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole stack has to fit into what is available."""
     _memory(monkeypatch, 4)
