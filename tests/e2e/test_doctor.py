@@ -205,23 +205,23 @@ def test_rules_that_are_gone_and_a_configuration_with_a_mistake(world: RunningSt
     broken = folder / "broken.yml"
     broken.write_text("groups: [{name: broken, rules: [{alert: Broken, expr: 'sum('}]}]\n")
     try:
-        assert httpx.post(reload).status_code == 500
+        assert httpx.post(reload, timeout=60).status_code == 500
         found = wait_until("the mistake being told", lambda: look("rules"), NOTICED_SECONDS)
         assert any("old configuration" in what and "has a mistake" in cause for what, cause, _ in found)
     finally:
         broken.unlink()
-        assert httpx.post(reload).is_success
+        assert httpx.post(reload, timeout=60).is_success
     wait_until("the rules being well", lambda: not look("rules"), NOTICED_SECONDS)
     away = folder.rename(folder.with_name("rules.away"))
     try:
-        assert httpx.post(reload).is_success
+        assert httpx.post(reload, timeout=60).is_success
         what, cause, _ = only(look("rules"))
         assert "no alert will ever come" in what
         assert "rules/ is empty" in cause
         assert "does not fire" in only(look("watchdog"))[0]
     finally:
         away.rename(folder)
-        assert httpx.post(reload).is_success
+        assert httpx.post(reload, timeout=60).is_success
     wait_until("the watchdog firing again", lambda: not look("watchdog"), SECONDS)
 
 

@@ -21,6 +21,9 @@ from tests.support.waiting import wait_until
 
 PAGE: Final = CHECKOUT / "docs" / "adopt.md"
 START_SECONDS: Final = 90
+RECORD_SECONDS: Final = 30
+"""The last record of a request is written after its answer."""
+
 NEW_NAME: Final = "vardiya"
 
 EXISTING: Final = '''\
@@ -115,7 +118,7 @@ def served(folder: Path, target: str, **variables: str) -> Iterator[tuple[httpx.
     with output.open("wb") as out:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=10) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
 
             def answers() -> bool:
                 assert process.poll() is None, output.read_text()
@@ -139,12 +142,16 @@ def assert_it_works(client: httpx.Client, output: Path) -> None:
     assert client.get("/health").status_code == 200
     measured = client.get("/metrics").text
     assert re.search(r'^http_requests_total\{endpoint="/orders/\{order_id\}",.*\} 1\.0$', measured, re.MULTILINE)
-    assert {"http.request.started", "http.request.completed"} <= {record.get("event") for record in records(output, "abc123")}
+    wanted = {"http.request.started", "http.request.completed"}
+    wait_until(
+        "the records of the request", lambda: wanted <= {record.get("event") for record in records(output, "abc123")}, RECORD_SECONDS
+    )
 
 
 def records(output: Path, ident: str) -> list[dict[str, Any]]:
     """The records of a request that were printed."""
-    found = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines() if line.startswith("{")]
+    lines = output.read_text(encoding="utf-8").splitlines(keepends=True)
+    found = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
     return [record for record in found if record.get("request_id") == ident]
 
 
@@ -166,18 +173,11 @@ def test_a_renamed_clone_is_whole(clone: Path) -> None:
 
     run(clone, sys.executable, "-m", "ruff", "check", "--quiet", ".")
     run(clone, sys.executable, "-m", "ruff", "format", "--quiet", "--check", ".")
-    run(
-        clone,
-        str(Path(sys.executable).with_name("yamllint")),
-        "--strict",
-        *(str(name) for name in files if name.suffix in (".yml", ".yaml")),
-    )
     run(clone, "bash", "scripts/generate.sh", sys.executable, "--check")
     quick = (
         "tests/unit/core/test_contract.py",
         "tests/config/test_names.py",
         "tests/config/test_elasticsearch.py",
-        "tests/config/test_alertmanager.py",
     )
     run(clone, sys.executable, "-m", "pytest", "-q", "--timeout=120", *quick, STACK_CACHE_DIR=str(CHECKOUT / ".stack" / "cache"))
     assert "Vardiya" in run(clone, sys.executable, "-m", "app.cli", "--help")
@@ -231,7 +231,8 @@ def assert_the_shop_is_seen(client: httpx.Client, output: Path) -> None:
     assert client.get("/orders/1").json()["opened"] == ["pool"]
     broken = client.get("/broken", headers={"X-Request-ID": "stuck"})
     assert (broken.status_code, broken.headers["x-request-id"]) == (500, "stuck")
-    assert any(record.get("error_type") == "RuntimeError" for record in records(output, "stuck"))
+    told = lambda: any(record.get("error_type") == "RuntimeError" for record in records(output, "stuck"))  # noqa: E731
+    wait_until("the record of the exception", told, RECORD_SECONDS)
     assert {record["service_name"] for record in records(output, "stuck")} == {"orders"}
 
 
