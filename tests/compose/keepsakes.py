@@ -43,7 +43,7 @@ class Keepsakes:
     def check(self, *, killed: bool = False) -> None:
         """Everything is there, nothing is there twice. Raises AssertionError with what is not.
 
-        After a kill the silence may be gone: Alertmanager writes silences when it ends and every 15 minutes (its default).
+        After a kill the silence may be gone: Alertmanager writes silences when it ends and every minute.
         """
         for what, probe in self._probes().items():
             if killed and "silence" in what:

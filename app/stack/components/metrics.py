@@ -47,6 +47,7 @@ ALERTMANAGER: Final = Component(
         "--web.listen-address={host}:{port[alertmanager]}",
         "--web.external-url=http://{host}:{port[alertmanager]}/",
         "--cluster.listen-address=",  # a single one: no gossip, no further port
+        "--data.maintenance-interval=1m",  # silences are written that often: what a kill may cost
     ),
     ports=("alertmanager",),
     probe=Http("alertmanager", "/-/ready"),
