@@ -52,7 +52,7 @@ def report(rows: Sequence[Row], left: Sequence[Rule], scale: float, facts: Facts
         "",
         f"{proven} of {len(rows)} provoked alerts went all the way: the rule fired, Alertmanager had it, somebody was told, the fault",
         "was undone, and the end was told, too. *fires* and *told* are seconds after the fault, *over* and *said so* seconds after its",
-        "end. *Told* means mail, Slack and, for critical ones, PagerDuty, whichever came last. The last column says when it was seen:",
+        "end. *Told* means mail, Slack and, for critical ones, PagerDuty, whichever came last. The last column says when its run ended:",
         "`make drill` sees all in one run, `nobet drill ALERT --report docs/drill-report.md` sees some again.",
         "",
         f"Windows and holding times of the rules and Alertmanager's waits were multiplied by {scale:g} (and by the factor in the table",
