@@ -84,7 +84,8 @@ class Stores:
         since = time.time()
 
         def scraped() -> bool:
-            found = self.query('min by (job) (timestamp(up{job=~"app|voice"} == 1))')
+            # Only of a bare selector does timestamp() tell when it was scraped; of anything else it tells the time of the question.
+            found = self.query('min by (job) (timestamp(up{job=~"app|voice"}) and up == 1)')
             return len(found) == 2 and all(float(row["value"][1]) > since for row in found)
 
         wait_until("a scrape of both services", scraped, SCRAPE_SECONDS)
