@@ -23,7 +23,7 @@ def _configuration(world: RunningStack) -> dict[str, bytes]:
 
 def _loaded_rules(world: RunningStack) -> dict[str, tuple[str, float]]:
     groups = httpx.get(f"{world.url('prometheus')}/api/v1/rules", timeout=30).raise_for_status().json()["data"]["groups"]
-    return {f"{rule['name']} {rule['labels']}": (rule["query"], rule.get("duration", 0)) for group in groups for rule in group["rules"]}
+    return {f"{rule['name']} {rule.get('labels')}": (rule["query"], rule.get("duration", 0)) for group in groups for rule in group["rules"]}
 
 
 def test_a_drill_sees_an_alert_come_and_go_and_leaves_everything_as_it_was(world: RunningStack, tmp_path: Path) -> None:
