@@ -20,9 +20,25 @@ export interface Boot {
   dashboards: BoardFacts[];
 }
 
+const PAUSE_MS = 500;
+
+/**
+ * A browser ends what is under way when an address of the machine comes or goes, a VPN's or a container's. All questions
+ * here read only, so one that got no answer at all is asked a second time.
+ */
+async function answerTo(path: string, init?: RequestInit): Promise<Response> {
+  try {
+    return await fetch(path, init);
+  } catch (error) {
+    if (init?.signal?.aborted) throw error;
+    await new Promise((over) => setTimeout(over, PAUSE_MS));
+    return fetch(path, init);
+  }
+}
+
 /** The body of an answer. Throws an Error with the sentence that the server, or the store behind it, gave. */
 export async function ask(path: string, init?: RequestInit): Promise<any> {
-  const response = await fetch(path, init);
+  const response = await answerTo(path, init);
   const text = await response.text();
   let body: any;
   try {
