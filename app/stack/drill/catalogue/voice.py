@@ -74,11 +74,18 @@ VOICE: Final = (
         _Stage("llm", {"latency_seconds": 2}),
         (
             Expected("VoiceTurnLatencyBurnFast", "critical"),
-            Expected("VoiceTurnLatencyBurnSlow", "critical"),
             Expected("VoiceTurnLatencyBurnTicket", "warning"),
         ),
         scale=0.2,
         together="burns",
+    ),
+    # Every other turn is about ten times the budget of 5 %: above the limit of the slow burn, below that of the fast one.
+    Drill(
+        "turn-burn-slow",
+        "the language model takes 0.35 to 1.05 s to its first token",
+        _Stage("llm", {"latency_seconds": 0.35, "jitter_seconds": 0.7}),
+        (Expected("VoiceTurnLatencyBurnSlow", "critical"),),
+        scale=0.2,
     ),
     Drill(
         "voice-stopped",
