@@ -70,7 +70,7 @@ def _unreadable(arena: Arena) -> None:
         now = dt.datetime.now(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         known = {"timestamp": now, "level": "INFO", "service_name": "drill", "message": "Refused on purpose", "request_id": "drill"}
         record = {**known, "duration_ms": "no number"}
-        writer.append(json.dumps(record).encode() + b"\n")
+        writer.append(json.dumps(record, separators=(",", ":")).encode() + b"\n")  # without spaces, as records are
         writer.append(b"neither JSON nor anything else\n")
 
     arena.repeat(write, 1)
