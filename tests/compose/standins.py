@@ -112,7 +112,7 @@ def _build(engine: Engine, name: str, tag: str, contexts: Path, programs: Mappin
 def _import_base(engine: Engine, work: Path) -> None:
     """Debian's smallest system, made by debootstrap."""
     root = work / "debian"
-    _run(["debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE, str(root), "http://deb.debian.org/debian"], "debootstrap")
+    _run(["debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE, str(root)], "debootstrap")
     archive = work / "debian.tar"
     _run(["tar", "--create", "--file", str(archive), "--directory", str(root), "--exclude=./var/cache/apt/archives/*.deb", "."], "tar")
     engine.docker("import", str(archive), BASE)
