@@ -43,7 +43,7 @@ def free_offset(promised: Collection[int] = ()) -> int:
     step = _step()
     for _ in range(_TRIES):
         offset = random.randrange(2000, HIGHEST_PORT - max(PORTS.values()) + 1, step)  # noqa: S311 (chance, not secrecy)
-        if offset not in promised and all(is_free(port + offset) for port in PORTS.values()):
+        if offset not in promised and _has_room(offset):
             return offset
     raise StackError("There is no room for the ports of a further stack. End something that listens, and run again.")
 
@@ -82,6 +82,11 @@ def owner_of(port: int) -> str:
 
 def _free_offset(current: int) -> int:
     for offset in range(current + 100, current + 4000, 100):
-        if all(is_free(port + offset) for port in PORTS.values()):
+        if _has_room(offset):
             return offset
     return current + 4000
+
+
+def _has_room(offset: int) -> bool:
+    """Whether every port of the table, shifted, is free."""
+    return all(is_free(port + offset) for port in PORTS.values())

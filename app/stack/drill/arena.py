@@ -9,6 +9,7 @@ from typing import Final
 import httpx
 import psutil
 
+from app.core.ports import LOOPBACK
 from app.stack.drill.chain import Chain
 from app.stack.drill.hands import Hands
 from app.stack.drill.pace import Pace
@@ -31,6 +32,11 @@ class Arena:
         self.chain: Final = chain
         self.receivers: Final = receivers
         self._held: Final = ExitStack()
+
+    @property
+    def nobody(self) -> str:
+        """host:port at which nobody listens."""
+        return f"{LOOPBACK}:{self.stack.port('preview')}"
 
     def visit(self, visit: Visit, per_second: float, threads: int = 1) -> None:
         """Send these requests until the fault is undone."""

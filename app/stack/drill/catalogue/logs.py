@@ -37,16 +37,11 @@ def _wrong_password(arena: Arena) -> None:
 
 
 def _unreachable(arena: Arena) -> None:
-    arena.hands.reconfigure("shipper", ELASTICSEARCH_URL=_nobody(arena))
+    arena.hands.reconfigure("shipper", ELASTICSEARCH_URL=f"http://{arena.nobody}")
 
 
 def _blind(arena: Arena) -> None:
-    arena.hands.reconfigure("cleanup", ELASTICSEARCH_URL=_nobody(arena))
-
-
-def _nobody(arena: Arena) -> str:
-    """An address at which nobody listens."""
-    return f"http://127.0.0.1:{arena.stack.port('preview')}"
+    arena.hands.reconfigure("cleanup", ELASTICSEARCH_URL=f"http://{arena.nobody}")
 
 
 def _filling(arena: Arena) -> None:
@@ -113,7 +108,7 @@ def _clean_up(arena: Arena) -> None:
 
 
 def _no_trace_store(arena: Arena) -> None:
-    arena.hands.reconfigure("voice", OTEL_EXPORTER_OTLP_ENDPOINT=_nobody(arena))
+    arena.hands.reconfigure("voice", OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{arena.nobody}")
     arena.visit(Visitor.suggest, 10, 2)
 
 

@@ -47,9 +47,8 @@ def _no_alertmanager(arena: Arena) -> None:
 
 def _second_alertmanager(arena: Arena) -> None:
     path = arena.stack.paths.etc / "prometheus" / "targets" / "alertmanager.yml"
-    address = f"{LOOPBACK}:{arena.stack.port('preview')}"
     labels = {"service": "alertmanager", "env": arena.stack.settings.environment}
-    dead = f"- targets: [{json.dumps(address)}]\n  labels: {json.dumps(labels)}\n"
+    dead = f"- targets: [{json.dumps(arena.nobody)}]\n  labels: {json.dumps(labels)}\n"
     arena.hands.write(path, path.read_text("utf-8") + dead)
 
 
@@ -99,7 +98,7 @@ def _serve(arena: Arena, days: int) -> None:
 
 
 def _nobody_listens(arena: Arena) -> None:
-    _probe(arena, f"http://{LOOPBACK}:{arena.stack.port('preview')}/")
+    _probe(arena, f"http://{arena.nobody}/")
 
 
 def _probe(arena: Arena, url: str) -> None:
