@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 
 import httpx
 
+from app.core.ports import PORTS
 from app.core.requests import OUTCOME_EVENTS
 from app.stack.listeners import HIGHEST_PORT, is_free
 from tests.support.records import spooled
@@ -30,6 +31,11 @@ def free_port() -> int:
     while not is_free(port := random.randint(HIGHEST_PORT + 1, 32_767)):
         pass
     return port
+
+
+def free_offset_of(name: str) -> int:
+    """A STACK_PORT_OFFSET at which the port of this name in app.core.ports is free."""
+    return free_port() - PORTS[name]
 
 
 def bare_environment(**variables: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ from app.core.config import load_settings
 from app.core.ports import PORTS
 from app.shipper import setup
 from tests.support.launch import Launch, Running, launch_program
-from tests.support.processes import bare_environment, free_port
+from tests.support.processes import bare_environment, free_offset_of
 from tests.support.producing import PRODUCER, Producer, payload_of
 from tests.support.stack import RunningStack
 from tests.support.waiting import wait_until
@@ -44,7 +44,7 @@ class Shipping:
         self.admin: Final = Elasticsearch(self.url, basic_auth=stack.sign_in("admin"), request_timeout=30)
         self.producer = Producer(self.spool, self.seed)
         self.process: Running | None = None
-        self._offset = _free_offset()
+        self._offset = free_offset_of("shipper")
         self._http = self._ask_at("127.0.0.1")
         self.overrides: dict[str, str] = {}
         self.module = "app.shipper"
@@ -213,10 +213,3 @@ class Shipping:
             self.admin.options(ignore_status=404).indices.delete_index_template(name=template)
         self.admin.close()
         self._http.close()
-
-
-def _free_offset() -> int:
-    """An offset at which the shipper's port is free."""
-    while not 0 < (offset := free_port() - PORTS["shipper"]) <= 40_000:
-        pass
-    return offset

@@ -52,15 +52,14 @@ def own_stack(usual: Stack, receivers: Receivers, scale: float, console: Console
     `keep`: it goes on afterwards, and the next drill that keeps it takes it as it is.
     """
     folder = usual.paths.root / FOLDER
-    _use_environment(usual, folder, receivers, scale)
-    stack = open_stack()
+    _use(environment := _environment(usual, folder, receivers, scale))
     if not keep:
-        _end(stack)
-        _use_environment(usual, folder, receivers, scale)
+        _end(open_stack())
+        _use(environment := _environment(usual, folder, receivers, scale))
     (folder / "etc").mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / "policy.yml").write_text(_POLICY, encoding="utf-8")
     (folder / _PORT).write_text(str(receivers.port), "ascii")
-    (folder / _ENVIRONMENT).write_text(json.dumps(_environment(usual, folder, receivers, scale)), "utf-8")
+    (folder / _ENVIRONMENT).write_text(json.dumps(environment), "utf-8")
     stack = open_stack()
     try:
         _start(stack, console)
@@ -107,10 +106,6 @@ def _end(stack: Stack) -> None:
     if stack.paths.root.is_dir():
         down(stack, Console(quiet=True))
         shutil.rmtree(stack.paths.root, ignore_errors=True)
-
-
-def _use_environment(usual: Stack, folder: Path, receivers: Receivers, scale: float) -> None:
-    _use(_environment(usual, folder, receivers, scale))
 
 
 def _use(environment: Mapping[str, str]) -> None:

@@ -15,7 +15,7 @@ from app.core import metrics, side_server
 from app.core.config import load_settings
 from app.shipper import process
 from app.shipper.lock import AlreadyRunningError, SpoolLock
-from tests.support.processes import bare_environment, free_port
+from tests.support.processes import bare_environment, free_offset_of, free_port
 
 
 def run(**variables: str) -> subprocess.CompletedProcess[str]:
@@ -57,7 +57,7 @@ def test_a_wrong_setting_ends_with_2() -> None:
 
 def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
     """Who listens there keeps it; the lock is given back."""
-    offset = next(found for _ in range(1000) if 0 < (found := free_port() - 8020) <= 40_000)
+    offset = free_offset_of("shipper")
     server = side_server.serve("127.0.0.1", 8020 + offset, token=SecretStr(""), open_metrics=True, health=lambda: (True, {}))
     try:
         ended = run(SPOOL_DIR=str(tmp_path), STACK_PORT_OFFSET=str(offset), ENVIRONMENT="test", LOG_STDOUT="false")
