@@ -17,6 +17,7 @@ from app.core.config import load_settings
 from app.core.ports import PORTS
 from app.shipper import setup
 from tests.support.launch import Launch, Running, launch_program
+from tests.support.newborn import once_it_is_born
 from tests.support.processes import bare_environment, free_offset_of
 from tests.support.producing import PRODUCER, Producer, payload_of
 from tests.support.stack import RunningStack
@@ -124,11 +125,13 @@ class Shipping:
         """Documents in the indices that begin so (default: the logs)."""
         pattern = f"{prefix or self.prefix}-*"
         self.admin.indices.refresh(index=pattern, ignore_unavailable=True, allow_no_indices=True)
-        return int(self.admin.count(index=pattern, ignore_unavailable=True, allow_no_indices=True)["count"])
+        answer = once_it_is_born(lambda: self.admin.count(index=pattern, ignore_unavailable=True, allow_no_indices=True))
+        return int(answer["count"])
 
     def count_of(self, **terms: list[str]) -> int:
         """Log documents with one of a field's values, as of the last refresh."""
-        return int(self.admin.count(index=f"{self.prefix}-*", query={"terms": terms}, ignore_unavailable=True)["count"])
+        answer = once_it_is_born(lambda: self.admin.count(index=f"{self.prefix}-*", query={"terms": terms}, ignore_unavailable=True))
+        return int(answer["count"])
 
     def documents(self, **term: str) -> list[dict[str, Any]]:
         """The log documents with a field's value, all of them."""
@@ -136,7 +139,8 @@ class Shipping:
 
     def stream(self, **term: str) -> Iterator[dict[str, Any]]:
         """The log documents with a field's value, one after the other: there may be a million."""
-        page = self.admin.search(index=f"{self.prefix}-*", query={"term": term}, size=10_000, scroll="1m", ignore_unavailable=True)
+        where: dict[str, Any] = {"index": f"{self.prefix}-*", "query": {"term": term}}
+        page = once_it_is_born(lambda: self.admin.search(**where, size=10_000, scroll="1m", ignore_unavailable=True))
         while hits := page["hits"]["hits"]:
             yield from (hit["_source"] for hit in hits)
             page = self.admin.scroll(scroll_id=page["_scroll_id"], scroll="1m")

@@ -6,6 +6,7 @@ from typing import Any, Final, Protocol
 import httpx
 
 from app.stack.choose import is_available
+from tests.support.newborn import once_it_is_born
 from tests.support.stack import RunningStack
 from tests.support.waiting import wait_until
 
@@ -34,8 +35,7 @@ class Stores:
         found: list[dict[str, Any]] = []
         body: dict[str, Any] = {"query": query, "size": PAGE, "sort": [{"timestamp": "asc"}, {"_doc": "asc"}]}
         with self._search() as client:
-            client.post("/_refresh").raise_for_status()
-            answer = client.post(f"/{index}/_search", params={"scroll": "1m", "allow_no_indices": "true"}, json=body)
+            answer = self._found(client, f"/{index}/_search", body, scroll="1m", allow_no_indices="true")
             while answer.raise_for_status().json()["hits"]["hits"]:
                 page = answer.json()
                 found += [{**hit["_source"], "_id": hit["_id"], "_index": hit["_index"]} for hit in page["hits"]["hits"]]
@@ -45,17 +45,14 @@ class Stores:
     def count(self, query: dict[str, Any], index: str = "logs-*,dead-*") -> int:
         """How many documents a query finds, without reading them."""
         with self._search() as client:
-            client.post("/_refresh").raise_for_status()
-            answer = client.post(f"/{index}/_count", json={"query": query}).raise_for_status()
-            return int(answer.json()["count"])
+            return int(self._found(client, f"/{index}/_count", {"query": query}).json()["count"])
 
     def aggregate(self, aggregations: dict[str, Any], index: str, query: dict[str, Any] | None = None) -> dict[str, Any]:
         """The answer to aggregations over the documents that a query finds, or over all."""
         with self._search() as client:
-            client.post("/_refresh").raise_for_status()
             body = {"size": 0, "aggs": aggregations, **({"query": query} if query else {})}
-            answer = client.post(f"/{index}/_search", params={"allow_no_indices": "true"}, json=body).raise_for_status().json()
-        found: dict[str, Any] = answer["aggregations"]
+            answer = self._found(client, f"/{index}/_search", body, allow_no_indices="true")
+        found: dict[str, Any] = answer.json()["aggregations"]
         return found
 
     def mappings(self, index: str) -> dict[str, dict[str, Any]]:
@@ -110,6 +107,10 @@ class Stores:
         """The mails whose subject contains a text, oldest first."""
         mails: list[dict[str, Any]] = httpx.get(f"{self._stack.url('inbox')}/email").raise_for_status().json()
         return [mail for mail in mails if text in mail["subject"]]
+
+    def _found(self, client: httpx.Client, path: str, body: dict[str, Any], **params: str) -> httpx.Response:
+        client.post("/_refresh").raise_for_status()
+        return once_it_is_born(lambda: client.post(path, params=params, json=body).raise_for_status())
 
     def _search(self) -> httpx.Client:
         return httpx.Client(base_url=self._stack.url("elasticsearch"), auth=self._stack.sign_in(), timeout=60)

@@ -12,6 +12,7 @@ from app.core.analytics import Tracker
 from app.core.config import Settings, load_settings
 from app.db.engine import Database
 from app.db.events import store_events
+from tests.support.newborn import once_it_is_born
 from tests.support.servers import Postgres
 from tests.support.shipping import Shipping
 from tests.support.tracked import KEY
@@ -73,12 +74,13 @@ class Tracking:
     def documents(self) -> list[dict[str, Any]]:
         """All tracked events in Elasticsearch."""
         self.shipping.count(self.events)
-        page = self.shipping.admin.search(index=f"{self.events}-*", size=10_000, scroll="1m", ignore_unavailable=True)
+        admin = self.shipping.admin
+        page = once_it_is_born(lambda: admin.search(index=f"{self.events}-*", size=10_000, scroll="1m", ignore_unavailable=True))
         found: list[dict[str, Any]] = []
         while hits := page["hits"]["hits"]:
             found += [hit["_source"] for hit in hits]
-            page = self.shipping.admin.scroll(scroll_id=page["_scroll_id"], scroll="1m")
-        self.shipping.admin.clear_scroll(scroll_id=page["_scroll_id"])
+            page = admin.scroll(scroll_id=page["_scroll_id"], scroll="1m")
+        admin.clear_scroll(scroll_id=page["_scroll_id"])
         return found
 
     def wait_for(self, events: int) -> None:

@@ -5,8 +5,8 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -186,8 +186,5 @@ def _failures() -> float:
     return metrics.REGISTRY.get_sample_value("tracked_events_store_failures_total", {"store": "postgres"}) or 0.0
 
 
-async def _until(what: str, probe: Any) -> None:
-    limit = time.monotonic() + 60
-    while not await asyncio.to_thread(probe):
-        assert time.monotonic() < limit, what
-        await asyncio.sleep(0.05)
+async def _until(what: str, probe: Callable[[], object]) -> None:
+    await asyncio.to_thread(wait_until, what, probe, 60)
