@@ -30,4 +30,4 @@ def tell_dropped(name: SegmentName, records: int) -> None:
         metrics.counter("tracked_events_dropped_total").labels("spool", "spool_full").inc(records)
     else:
         metrics.counter("log_records_dropped_total").labels(reason="spool_full").inc(records)
-    log.error("The spool is full: its oldest segment was dropped", event="spool.dropped", segment=str(name), count=records)
+    log.critical("The spool is full: its oldest segment was dropped", event="spool.dropped", segment=str(name), count=records)

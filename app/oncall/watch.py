@@ -109,7 +109,7 @@ class Watch:
         await self._intake.take([alert], now)
         async with self._store.transaction() as connection:
             await connection.execute(self._store.put(BEATS, "name").values(name=MISSING, at=since if missing else 0.0))
-        say = log.error if missing else log.info
+        say = log.critical if missing else log.info
         say(
             "The watchdog is missing" if missing else "The watchdog is back",
             event="oncall.watchdog",

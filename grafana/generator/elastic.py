@@ -22,6 +22,8 @@ SOMEBODY: Final = "Unique Count"
 """Names that Grafana gives to the columns of `grouped`."""
 
 _TIME: Final = "timestamp"
+_DEAD_AT: Final = "dead_at"
+"""A line that is no record has no time of its own, so dead letters stand at the time of their refusal."""
 _MOST_ROWS: Final = 500
 
 
@@ -39,7 +41,7 @@ def rows(lucene: str, source: dm.DataSourceRef, ref: str = "A", limit: int = _MO
 
 def counted(lucene: str, by: str = "", source: dm.DataSourceRef = LOGS, ref: str = "A", alias: str = "") -> es.Dataquery:
     """How many over time, apart by the values of a field."""
-    over_time = es.DateHistogram().id("2").field(_TIME).settings(_over_time())
+    over_time = es.DateHistogram().id("2").field(_time(source)).settings(_over_time())
     query = _query(lucene, source, ref).metrics([es.Count().id("1")])
     if not by:
         return query.bucket_aggs([over_time]).alias(alias or "Count")
@@ -89,7 +91,11 @@ def terms_variable(name: str, label: str, field: str, lucene: str = "*", *, seve
 
 
 def _query(lucene: str, source: dm.DataSourceRef, ref: str) -> es.Dataquery:
-    return es.Dataquery().query(lucene).time_field(_TIME).datasource(source).ref_id(ref)
+    return es.Dataquery().query(lucene).time_field(_time(source)).datasource(source).ref_id(ref)
+
+
+def _time(source: dm.DataSourceRef) -> str:
+    return _DEAD_AT if source.uid == DEAD_LETTERS.uid else _TIME
 
 
 def _over_time() -> es.ElasticsearchDateHistogramSettings:

@@ -120,7 +120,7 @@ def _sorted() -> list[s.Panel]:
         "What Elasticsearch refused, and what it said. `nobet dead-letters` shows the whole lines and sends them again.",
         documents("*", DEAD_LETTERS, limit=100),
         {
-            "timestamp": ("Time", "dateTimeAsIso"),
+            "dead_at": ("Refused", "dateTimeAsIso"),
             "service_name": ("Service", ""),
             "reason": ("Reason", ""),
             "error_message": ("Elasticsearch said", ""),

@@ -86,7 +86,7 @@ def _drops() -> table.Panel:
 
 def _dead_letters() -> table.Panel:
     columns = {
-        "timestamp": ("Time", "dateTimeAsIso"),
+        "dead_at": ("Refused", "dateTimeAsIso"),
         "service_name": ("Service", ""),
         "reason": ("Reason", ""),
         "error_message": ("Elasticsearch said", ""),

@@ -179,7 +179,7 @@ def _beside() -> list[s.Panel]:
         "Records of it that Elasticsearch refused: what is missing above.",
         documents(_OF_ID, DEAD_LETTERS, limit=50),
         {
-            "timestamp": ("Time", "dateTimeAsIso"),
+            "dead_at": ("Refused", "dateTimeAsIso"),
             "service_name": ("Service", ""),
             "reason": ("Reason", ""),
             "error_message": ("Elasticsearch said", ""),

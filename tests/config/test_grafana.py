@@ -125,6 +125,19 @@ def test_log_sources_read_fields_that_records_have(uid: str) -> None:
     assert {data["timeField"], data["logMessageField"], data["logLevelField"], data["dataLinks"][0]["field"]} <= set(FIELDS)
 
 
+def test_panels_and_explore_place_a_document_at_the_same_time() -> None:
+    """A query's time is that of its source, so that a click from a panel finds what the panel showed; a dead letter's is its refusal."""
+    asked = {
+        (target["datasource"]["uid"], target["timeField"])
+        for _, panel in PANELS
+        for target in panel.get("targets", [])
+        if target["datasource"]["type"] == "elasticsearch"
+    }
+    sources = {(uid, source["jsonData"]["timeField"]) for uid, source in SOURCES.items() if source["type"] == "elasticsearch"}
+    assert asked == sources
+    assert ("elasticsearch-dead", "dead_at") in sources
+
+
 @pytest.mark.req("ACC-07", "CFG-04")
 def test_sources_take_addresses_and_the_password_from_the_environment() -> None:
     """The file holds no address and no secret, and Compose gives every variable that it names."""

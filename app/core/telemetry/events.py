@@ -128,7 +128,7 @@ EVENTS: Final[dict[str, Event]] = {
         Event("oncall.resolved", "INFO", "An incident is over; duration_ms says how long it lasted."),
         Event("oncall.silenced", "INFO", "Somebody silenced an alert in Alertmanager."),
         Event("oncall.refused", "WARNING", "A webhook, link, button or sign-in was refused; reason says why."),
-        Event("oncall.watchdog", "ERROR", "The watchdog is missing, or (INFO) is back."),
+        Event("oncall.watchdog", "CRITICAL", "The watchdog is missing, so that no alert can be trusted to arrive; or (INFO) it is back."),
         Event("oncall.heartbeat_failed", "WARNING", "The heartbeat to the outside could not be sent."),
         Event("oncall.clock", "ERROR", "A clock of the on-call service (component) fails, or (INFO) goes on."),
         Event("shipper.started", "INFO", "The shipper is ready."),
@@ -179,6 +179,6 @@ EVENTS: Final[dict[str, Event]] = {
         Event("user.erased", "INFO", "A user's data was erased by hand; count says how many records and events, extra.user_ref whose."),
         Event("spool.failed", "ERROR", "A record could not be written to the spool; it went to standard error."),
         Event("spool.recovered", "WARNING", "The spool can be written again; count says how many records it missed."),
-        Event("spool.dropped", "ERROR", "The spool is full; the oldest segment was dropped."),
+        Event("spool.dropped", "CRITICAL", "The spool is full; the oldest segment was dropped, and its records are lost."),
     )
 }

@@ -363,3 +363,14 @@ def test_a_record_that_can_not_be_made_is_counted_and_the_caller_goes_on(
     assert records() == []
     assert sample("log_records_dropped_total", reason="encoding_failed") == before + 1
     assert "a log record was lost: RuntimeError" in capsys.readouterr().err
+
+
+@pytest.mark.req("LOG-04", "SHP-07")
+def test_lost_records_are_critical(tmp_path: Path) -> None:
+    """CRITICAL is for what can't be made good: the bound of the spool took records that nobody had delivered yet."""
+    with logging_to(tmp_path, spool_segment_bytes=4096, spool_max_bytes=16384):
+        for _ in range(200):
+            get_logger("x").info("m" * 200)
+    (said, *_) = [record for record in spooled(tmp_path) if record.get("event") == "spool.dropped"]
+    assert (said["level"], said["log_level"]) == ("CRITICAL", "critical")
+    assert said["count"] > 0
