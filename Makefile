@@ -99,6 +99,8 @@ lint: $(STAMP) generated ## Check style, types, imports and generated files
 	@$(VENV)/bin/mypy --no-error-summary
 	@$(VENV)/bin/lint-imports --no-cache >/dev/null || $(VENV)/bin/lint-imports
 	@$(VENV)/bin/yamllint --strict $$(git ls-files '*.yml' '*.yaml')
+	@$(VENV)/bin/hadolint docker/*/Dockerfile
+	@$(VENV)/bin/hadolint --config tests/compose/images/.hadolint.yaml tests/compose/images/*/Dockerfile
 
 fmt: $(STAMP) ## Format the code
 	@$(VENV)/bin/ruff check --fix-only .
