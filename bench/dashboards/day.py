@@ -26,6 +26,9 @@ BLOCK_SECONDS: Final = 7200
 COUNTED: Final = ("_total", "_bucket", "_sum", "_count")
 """Names of counters end so."""
 
+TIMES: Final = ("timestamp", "dead_at")
+"""The times of a document by which dashboards ask."""
+
 _PROMTOOL_SECONDS: Final = 600
 _SEEN_SECONDS: Final = 300
 
@@ -131,8 +134,8 @@ def fill_logs(stack: Stack, hours: float, pattern_seconds: int) -> int:
 def _copies(pattern: list[dict[str, Any]], laps: int, seconds: int) -> Iterator[dict[str, Any]]:
     for lap in range(1, laps + 1):
         for hit in pattern:
-            source = copy.copy(hit["_source"])
-            moment = dt.datetime.fromisoformat(source["timestamp"]) - dt.timedelta(seconds=lap * seconds)
-            source["timestamp"] = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
-            prefix = str(hit["_index"]).rpartition("-")[0]
-            yield {"_op_type": "create", "_index": f"{prefix}-{moment:%Y.%m.%d}", "_id": f"{hit['_id']}-{lap}", "_source": source}
+            source, back = copy.copy(hit["_source"]), dt.timedelta(seconds=lap * seconds)
+            moments = {name: dt.datetime.fromisoformat(source[name]) - back for name in TIMES if name in source}
+            source |= {name: moment.isoformat(timespec="microseconds").replace("+00:00", "Z") for name, moment in moments.items()}
+            prefix, day = str(hit["_index"]).rpartition("-")[0], moments["timestamp"]
+            yield {"_op_type": "create", "_index": f"{prefix}-{day:%Y.%m.%d}", "_id": f"{hit['_id']}-{lap}", "_source": source}
