@@ -20,24 +20,25 @@ def _crashes(arena: Arena) -> None:
 class _FewCrashes:
     """One request of so many ends in an exception."""
 
-    def __init__(self, of: int) -> None:
+    def __init__(self, of: int, per_second: float = 15) -> None:
         self._of: Final = of
+        self._per_second: Final = per_second
 
     def __call__(self, arena: Arena) -> None:
-        arena.visit(lambda visitor: visitor.get("/crash" if visitor.every(self._of) else "/feed"), 15, 3)
+        arena.visit(lambda visitor: visitor.get("/crash" if visitor.every(self._of) else "/feed"), self._per_second, 3)
 
 
 class _Slow:
-    """The service next door takes its time."""
+    """The service next door takes its time, and one request of so many needs it."""
 
-    def __init__(self, seconds: float, per_second: float = 20, threads: int = 8) -> None:
+    def __init__(self, seconds: float, of: int = 1, threads: int = 8) -> None:
         self._seconds: Final = seconds
-        self._per_second: Final = per_second
+        self._of: Final = of
         self._threads: Final = threads
 
     def __call__(self, arena: Arena) -> None:
         arena.hands.turn({"latency_seconds": self._seconds})
-        arena.visit(Visitor.suggest, self._per_second, self._threads)
+        arena.visit(lambda visitor: visitor.suggest() if visitor.every(self._of) else visitor.get("/feed"), 20, self._threads)
 
 
 def _refused(arena: Arena) -> None:
@@ -130,8 +131,8 @@ API: Final = (
     ),
     Drill(
         "error-burn-slow",
-        "one request of a hundred ends in an exception",
-        _FewCrashes(of=100),
+        "one request of ninety ends in an exception",
+        _FewCrashes(of=90, per_second=30),  # enough of them that each short window has its share
         (Expected("ApiErrorBudgetBurnSlow", "critical"),),
         scale=_BURN_SCALE,
     ),
@@ -158,7 +159,7 @@ API: Final = (
     Drill(
         "latency-burn-slow",
         "every other request waits 0.6 s for the service next door",
-        _Slow(0.6, per_second=3, threads=3),
+        _Slow(0.6, of=2, threads=10),
         (Expected("ApiLatencyBudgetBurnSlow", "critical"),),
         scale=_BURN_SCALE,
     ),
