@@ -1,12 +1,13 @@
 """`make drill`: drill every rule on a stack of its own, then see that what is empty while all is well was not empty meanwhile.
 
-Writes docs/drill-report.md. Exits 1 when an alert or a panel was not proven.
+Writes docs/drill-report.md. With names of alerts it drills only these and adds what they prove to the report that is there.
+Exits 1 when an alert or a panel was not proven.
 """
 
-import datetime as dt
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from app.core.terminal import screen
@@ -15,55 +16,45 @@ from app.stack.drill.report import PANELS_HEADING
 from app.stack.errors import StackError
 from app.stack.paths import CHECKOUT
 from app.stack.stack import open_stack
-from tests.drilled.panels import Shown, look
+from tests.drilled.panels import look
+from tests.drilled.table import NEVER, Seen, read_table, row_of, table
 from tests.support.grafana.sources import Window
 
 REPORT: Final = CHECKOUT / "docs" / "drill-report.md"
 NOBET: Final = (sys.executable, "-m", "app.cli", "drill")
 
 
-def main() -> int:
+def main(alerts: Sequence[str]) -> int:
     """0 when everything was proven."""
     subprocess.run([*NOBET, "--end"], check=False, capture_output=True)  # what an earlier drill kept has data of its own
+    earlier = read_table(REPORT.read_text("utf-8")) if alerts else {}
     began = time.time()
-    drilled = subprocess.run([*NOBET, "--keep", "--report", str(REPORT)], check=False).returncode
+    drilled = subprocess.run([*NOBET, *alerts, "--keep", "--report", str(REPORT)], check=False).returncode
     try:
-        seen = _panels(Window(began, time.time()))
-        with REPORT.open("a", encoding="utf-8") as report:
-            report.write(table(seen))
+        seen = _panels(Window(began, time.time()), earlier)
+        text, _, _ = REPORT.read_text("utf-8").partition(f"\n{PANELS_HEADING}")
+        REPORT.write_text(text + table(seen), encoding="utf-8")
     finally:
         subprocess.run([*NOBET, "--end"], check=True)
-    return 1 if drilled or any(shown.at is None for shown in seen) else 0
+    return 1 if drilled or any(one.at == NEVER for one in seen) else 0
 
 
-def _panels(drill: Window) -> list[Shown]:
+def _panels(drill: Window, earlier: dict[tuple[str, str], Seen]) -> list[Seen]:
     console = screen()
     console.print("\nPanels that are empty while all is well:")
-    seen: list[Shown] = []
+    seen: list[Seen] = []
     for shown in look(kept_stack(open_stack()), drill):
-        seen.append(shown)
-        mark, when = ("✓", _clock(shown.at)) if shown.at else ("✗", "never had data")
-        console.print(f"{mark} {shown.query.board}: {shown.query.name}  {when}", soft_wrap=True, markup=False)
+        one = row_of(shown)
+        if one.at == NEVER:
+            one = earlier.get((one.board, one.query), one)
+        seen.append(one)
+        mark, when = ("✗", "never had data") if one.at == NEVER else ("✓", one.at)
+        console.print(f"{mark} {one.board}: {one.query}  {when}", soft_wrap=True, markup=False)
     return seen
-
-
-def table(seen: list[Shown]) -> str:
-    """The part of the report about panels."""
-    lines = ["", PANELS_HEADING, ""]
-    lines += ["As Grafana asks, with what a person sees who looks at the last five minutes all through the drill.", ""]
-    lines += ["| dashboard | panel / query | empty because | first with data (UTC) |", "|---|---|---|---|"]
-    lines += [
-        f"| {shown.query.board} | {shown.query.name} | {shown.reason} | {_clock(shown.at) if shown.at else '**never**'} |" for shown in seen
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _clock(at: float | None) -> str:
-    return dt.datetime.fromtimestamp(at or 0, dt.UTC).strftime("%H:%M:%S")
 
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        sys.exit(main(sys.argv[1:]))
     except StackError as error:
         sys.exit(f"{error}")
