@@ -1,11 +1,13 @@
 """What all tests share: settings that no local .env touches, the order under `make test`, and the map from requirement rows to tests."""
 
+import os
 import signal
 from collections import defaultdict
 from collections.abc import Generator
 from types import FrameType
 from typing import Any, Final
 
+import hypothesis
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -14,6 +16,10 @@ from app.core.config import Settings
 from tests.support.leftovers import Leftovers
 
 Settings.model_config["env_file"] = None
+
+# No example has to be quick: a busy machine is not. Under `make test` they are the same each time, and new ones where a file runs alone.
+hypothesis.settings.register_profile("nobet", deadline=None, derandomize="PYTEST_XDIST_WORKER" in os.environ)
+hypothesis.settings.load_profile("nobet")
 
 
 _leftovers = pytest.StashKey[Leftovers]()

@@ -17,6 +17,7 @@ from tests.config.smtp_inbox import SmtpInbox
 from tests.support.processes import free_port
 from tests.support.receiver import Asked, Receiver, Reply
 from tests.support.slack_catcher import SlackCatcher
+from tests.support.waiting import wait_until
 from tests.unit.oncall.conftest import Clock
 
 pytestmark = pytest.mark.req("ALD-04")
@@ -217,11 +218,11 @@ def test_the_health_monitor_raises_and_ends_it(tmp_path: Path, manager: FakeAler
         monitor._alert(CheckResult("database", error, 0.0, required=True))
         alerts.deliver()
 
-    look("refused")
-    for _ in range(1000):
-        if manager.told:
-            break
+    def told_of_it() -> bool:
         look("refused")
+        return bool(manager.told)
+
+    wait_until("Alertmanager hears of it", told_of_it)
     (told,) = manager.told
     assert told["labels"]["dependency"] == "database"
     look(None)
@@ -246,10 +247,7 @@ def test_the_thread_delivers_by_itself_and_ends_with_the_process(
     monkeypatch.undo()
     alerts = Alerting(settings_of(tmp_path, alertmanager_url=f"http://{manager.address}"), "app")
     fire(alerts)
-    for _ in range(1000):
-        if manager.told:
-            break
-        alerts._ending.wait(0.01)
+    wait_until("Alertmanager hears of it", lambda: manager.told, 60)
     assert len(manager.told) == 1
     alerts.close()
     assert alerts._thread is not None

@@ -1,7 +1,6 @@
 """track_event: what it promises to its callers, and to the events."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from app.core.analytics_lane import Buffer, RejectedError
 from app.core.config import load_settings
 from app.core.telemetry.tracked import TRACKED
 from app.core.tracked_event import TrackedEvent
+from tests.support.chat import eventually
 from tests.support.tracked import KEY, events_in, make_event
 
 pytestmark = pytest.mark.anyio
@@ -71,10 +71,7 @@ async def _running(store: Store, **settings: Any) -> AsyncIterator[Tracker]:
 
 
 async def _until(what: str, probe: Callable[[], object]) -> None:
-    limit = time.monotonic() + 10
-    while not probe():
-        assert time.monotonic() < limit, what
-        await asyncio.sleep(0.01)
+    await eventually(what, probe, 60)  # a spool is read while a thread writes into it
 
 
 @pytest.mark.req("ANA-01", "ANA-06")

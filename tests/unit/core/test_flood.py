@@ -80,7 +80,7 @@ def test_the_shortest_way_of_a_requests_end_obeys_the_sample_and_knows_no_limit(
 ) -> None:
     """What is written of a request that ended well: all of them beyond the flood's limit, none of a request out of the sample."""
     listen_alone()
-    written(log_flood_limit=1, log_sample_rate=rate)
+    written(log_flood_limit=1, log_sample_rate=rate, log_sample_slow_ms=3_600_000)
     request = Request({"path": "/x"}, "GET", "/x", RequestTrace("1" * 32, "1" * 16, None))
     request.status, recorder = 200, Recorder()
     with_request = context.replace({"request_id": "abc", "method": "GET"})

@@ -16,6 +16,7 @@ from app.core.config import Settings, load_settings
 from app.core.kit import Observability
 from app.core.logger import get_logger
 from tests.support.asgi import run, sample, service
+from tests.support.chat import eventually
 from tests.support.records import listen_alone, spooled
 
 log = get_logger("tests.handlers")
@@ -225,7 +226,9 @@ def test_a_cancelled_request_leaves_its_terminal_record(settings: Settings) -> N
     async def work() -> None:
         async with service(settings, make_app()) as client:
             call = asyncio.create_task(client.get("/hang", headers={"X-Event-ID": "x1"}))
-            await asyncio.sleep(0.1)
+            await eventually(
+                "the handler being at work", lambda: "After validation" in [record["message"] for record in of(settings, "x1")]
+            )
             call.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await call
