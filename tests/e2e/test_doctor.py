@@ -252,7 +252,7 @@ def test_the_gateway_stopped(world: RunningStack, look: Callable[[str], list[Fou
     """Silence is its own fault, and a request goes through when it runs."""
     if not world.is_ready("gateway"):
         pytest.skip("no nginx on this machine")
-    assert look("gateway") == []
+    wait_until("the gateway being in order", lambda: not look("gateway"), NOTICED_SECONDS)
     with stopped(world, "gateway"):
         assert only(look("gateway"))[2] == "nobet up gateway"
 
@@ -261,7 +261,7 @@ def test_an_error_tracker_that_cannot_be_reached(
     world: RunningStack, look: Callable[[str], list[Found]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The stack's errors go to a server elsewhere here: it answers, and where it does not, it is named without the key."""
-    assert look("errors") == []
+    wait_until("the error tracker being in order", lambda: not look("errors"), NOTICED_SECONDS)
     settings = world.declared.settings
     elsewhere = settings.model_copy(update={"sentry_dsn": SecretStr("http://a-secret-key@127.0.0.1:9/1")})
     monkeypatch.setattr(type(world.declared), "secret", lambda _, name: getattr(elsewhere, name.lower()).get_secret_value())

@@ -58,7 +58,7 @@ def test_each_service_sends_each_of_its_signals(world: RunningStack, stores: Sto
         wait_until(what, lambda: stores.targets().get(service) and set(stores.targets()[service]) == {"up"}, ARRIVAL_SECONDS)
     elif signal == "traces":
         services = f"{world.url('jaeger_ui')}/api/services"
-        wait_until(what, lambda: service in httpx.get(services).json()["data"], ARRIVAL_SECONDS)
+        wait_until(what, lambda: service in httpx.get(services, timeout=30).json()["data"], ARRIVAL_SECONDS)
     else:
         probe = f'probe_success{{service="{service}"}} == 1'
         wait_until(what, lambda: stores.query(probe), ARRIVAL_SECONDS)
@@ -111,12 +111,19 @@ def nobet(world: RunningStack, *arguments: str) -> subprocess.CompletedProcess[s
 def test_the_story_command_prints_records_and_trace(world: RunningStack, app: httpx.Client) -> None:
     """`nobet story tale7` seconds after the request: its records from Elasticsearch and its trace, for people and for scripts."""
     app.get("/feed", headers={"X-Event-ID": "tale7"})
-    printed = nobet(world, "story", "tale7")
-    assert printed.returncode == 0, printed.stderr
-    for expected in ("tale7", "http.request.completed", "feed.load", "db.query"):
-        assert expected in printed.stdout
-    told = json.loads(nobet(world, "story", "tale7", "--json").stdout)
-    assert {record["request_id"] for record in told["records"]} == {"tale7"}
+    printed: list[str] = []
+
+    def told() -> bool:
+        done = nobet(world, "story", "tale7")
+        printed[:] = [done.stdout, done.stderr]
+        return done.returncode == 0 and all(word in done.stdout for word in ("tale7", "http.request.completed", "feed.load", "db.query"))
+
+    try:
+        wait_until("the whole story", told, ARRIVAL_SECONDS)
+    except AssertionError as error:
+        raise AssertionError("\n".join(printed)) from error
+    document = json.loads(nobet(world, "story", "tale7", "--json").stdout)
+    assert {record["request_id"] for record in document["records"]} == {"tale7"}
 
 
 def test_the_story_of_an_unknown_id_says_so(world: RunningStack) -> None:
@@ -158,5 +165,5 @@ def test_values_of_both_workers_are_there(stores: Stores) -> None:
 def test_doors_are_shut_without_a_key(world: RunningStack) -> None:
     """Metrics and Elasticsearch refuse whoever has no token or password."""
     for service in ("app", "voice", "shipper"):
-        assert httpx.get(f"{world.url(service)}/metrics").status_code == 401, service
-    assert httpx.get(f"{world.url('elasticsearch')}/_search").status_code == 401
+        assert httpx.get(f"{world.url(service)}/metrics", timeout=30).status_code == 401, service
+    assert httpx.get(f"{world.url('elasticsearch')}/_search", timeout=30).status_code == 401

@@ -53,7 +53,8 @@ def test_a_crash_answers_the_five_questions(world: RunningStack, stores: Stores,
     ident = f"story-{uuid.uuid4().hex[:8]}"
     for number in (1, 2):
         app.get("/crash", headers={"X-Event-ID": f"{ident}-{number}"})
-    settled(stores, "request_id", f"{ident}-2", "http.request.failed")
+    for number in (1, 2):
+        settled(stores, "request_id", f"{ident}-{number}", "http.request.failed")
     verdict = document(world, f"{ident}-2")["verdict"]
     assert (verdict["kind"], verdict["outcome"], verdict["status_code"]) == ("request", "failed", 500)
     assert verdict["first_error"]["error_type"] == "ZeroDivisionError"
@@ -75,13 +76,11 @@ def test_a_request_through_two_services_is_one_story(world: RunningStack, stores
 
     def told() -> dict[str, Any] | None:
         found = document(world, ident)
-        return (
-            found
-            if not has_jaeger(world) or any(span["service"] == "voice" for trace in found["traces"] for span in trace["spans"])
-            else None
-        )
+        ended = {record["service_name"] for record in found["records"] if record.get("event") == "http.request.completed"}
+        traced = {span["service"] for trace in found["traces"] for span in trace["spans"]}
+        return found if ended == {"app", "voice"} and (not has_jaeger(world) or traced >= {"app", "voice"}) else None
 
-    found = wait_until("the whole trace", told, 60) or {}
+    found = wait_until("the whole story", told, 60) or {}
     assert {record["service_name"] for record in found["records"]} == {"app", "voice"}
     times = [record["timestamp"] for record in found["records"]]
     assert times == sorted(times)
@@ -122,11 +121,15 @@ def test_a_call_is_found_by_its_sid(world: RunningStack, stores: Stores, app: ht
         app.post(f"/api/calls/{sid}/turns", json={"speech": "a table for four"}, headers=user.headers).raise_for_status()
     app.post(f"/api/calls/{sid}/end", headers=user.headers).raise_for_status()
     settled(stores, "call_sid", sid, "call.ended")
-    found = document(world, sid)
+
+    def told() -> dict[str, Any] | None:
+        found = document(world, sid)
+        turns = [unit for unit in found["verdict"]["requests"] if unit["endpoint"].endswith("/turns")]
+        both = {record["service_name"] for record in found["records"]} >= {"app", "voice"}
+        return found if len(turns) == 2 and both else None
+
+    found = wait_until("both turns, by both services", told, 60) or {}
     assert found["verdict"]["kind"] == "call"
-    endpoints = [unit["endpoint"] for unit in found["verdict"]["requests"]]
-    assert sum(endpoint.endswith("/turns") for endpoint in endpoints) == 2
-    assert {record["service_name"] for record in found["records"]} >= {"app", "voice"}
     assert f"Story of {sid}" in story(world, sid).stdout
 
 

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -26,8 +27,12 @@ from tests.support.waiting import wait_until
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SOURCE: Final = Apt(("chromium", "chromium-common"), "usr/lib/chromium/chromium")
 START_SECONDS: Final = 60
+AGAIN_SECONDS: Final = 10
 SCRIPT_SECONDS: Final = 120
 LARGEST_ANSWER: Final = 16 * 1024 * 1024
+
+_LOST: Final = "document.readyState === 'complete' && window.ready === undefined"
+"""Whether the scripts of a page never began: neither ready nor about to be."""
 
 
 def chromium(cache: Path | None = None) -> tuple[str, dict[str, str]]:
@@ -52,9 +57,24 @@ class Browser:
         self._page: ClientConnection | None = None
 
     def open(self, url: str, seconds: float = START_SECONDS) -> None:
-        """Load a page and wait until it says `window.ready`."""
+        """Load a page and wait until it says `window.ready`.
+
+        It is loaded anew when a file of it was lost on the way: Chromium drops what it is fetching whenever the machine
+        gets another network interface, and other tests make some.
+        """
         self._command("Page.navigate", url=url)
-        wait_until(f"{url} being ready", lambda: self.run("window.ready === true"), seconds)
+        loaded = time.monotonic()
+
+        def ready() -> bool:
+            nonlocal loaded
+            if self.run("window.ready === true"):
+                return True
+            if time.monotonic() - loaded > AGAIN_SECONDS and self.run(_LOST):
+                self._command("Page.navigate", url=url)
+                loaded = time.monotonic()
+            return False
+
+        wait_until(f"{url} being ready", ready, seconds)
 
     def run(self, script: str) -> Any:
         """The value of an expression in the page; promises are waited for. Raises AssertionError with the page's error."""
@@ -79,9 +99,9 @@ class Browser:
             self._process = subprocess.Popen([program, *flags, "about:blank"], env={**os.environ, **env}, stdout=output, stderr=output)
         try:
             port = wait_until("Chromium listening", self._port, START_SECONDS)
-            pages = httpx.get(f"http://127.0.0.1:{port}/json", trust_env=False, timeout=30).json()
-            address = next(page["webSocketDebuggerUrl"] for page in pages if page["type"] == "page")
-            self._page = connect(address, max_size=LARGEST_ANSWER, proxy=None)
+            address = wait_until("the first page being open", lambda: _first_page(port), START_SECONDS)
+            # No pings: a browser that is busy for long has not gone away, and each command has its own limit.
+            self._page = connect(address, max_size=LARGEST_ANSWER, proxy=None, open_timeout=START_SECONDS, ping_interval=None)
         except BaseException:
             self.close()
             raise
@@ -118,3 +138,9 @@ class Browser:
                 assert "error" not in message, message["error"]
                 result: dict[str, Any] = message["result"]
                 return result
+
+
+def _first_page(port: str) -> str:
+    """Where the page is spoken to; the browser listens before it has one."""
+    pages = httpx.get(f"http://127.0.0.1:{port}/json", trust_env=False, timeout=30).json()
+    return next((str(page["webSocketDebuggerUrl"]) for page in pages if page["type"] == "page"), "")

@@ -14,6 +14,8 @@ from app.voice import work
 from tests.support.backend import Backend
 from tests.support.stack import RunningStack
 
+KNOBS_SECONDS: Final = 30
+
 
 @dataclasses.dataclass
 class StageStub:
@@ -105,9 +107,9 @@ def stage_knobs(stack: RunningStack, **stages: dict[str, Any]) -> Iterator[None]
     """Turn knobs of some stages of the running voice service, and put back what was before."""
     url = f"{stack.url('voice')}/admin/knobs"
     token = {"Authorization": f"Bearer {stack.secret('METRICS_TOKEN')}"}
-    before = httpx.get(url, headers=token, trust_env=False).raise_for_status().json()["stages"]
-    httpx.patch(url, json={"stages": stages}, headers=token, trust_env=False).raise_for_status()
+    before = httpx.get(url, headers=token, timeout=KNOBS_SECONDS, trust_env=False).raise_for_status().json()["stages"]
+    httpx.patch(url, json={"stages": stages}, headers=token, timeout=KNOBS_SECONDS, trust_env=False).raise_for_status()
     try:
         yield
     finally:
-        httpx.patch(url, json={"stages": before}, headers=token, trust_env=False).raise_for_status()
+        httpx.patch(url, json={"stages": before}, headers=token, timeout=KNOBS_SECONDS, trust_env=False).raise_for_status()

@@ -136,11 +136,16 @@ class ChatServer:
 async def eventually(what: str, probe: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
     """Wait, without holding up the event loop, until the probe says yes."""
     limit = time.monotonic() + seconds
+    last: Exception | None = None
     while time.monotonic() < limit:
-        if found := probe():
+        try:
+            found, last = probe(), None
+        except Exception as error:  # as in `wait_until`: not yet
+            found, last = None, error
+        if found:
             return found
         await asyncio.sleep(0.02)
-    raise AssertionError(f"{what} did not happen within {seconds:g} s")
+    raise AssertionError(f"{what} did not happen within {seconds:g} s") from last
 
 
 async def gauge_is(number: int) -> None:

@@ -14,6 +14,9 @@ from sentry_sdk.transport import HttpTransport
 LOG_LINES: Final = 64
 """Crashlytics keeps the newest log lines and shows them with the next error."""
 
+SEND_SECONDS: Final = 30
+"""An upload that is given up is made once more with the next report only, and then it may arrive twice."""
+
 
 class PatientTransport(HttpTransport):
     """Sends envelopes of the SDK, or keeps them while there is no network, as the SDKs for phones do on disk."""
@@ -82,7 +85,7 @@ class CrashlyticsClient:
         if not batch:
             return
         with suppress(httpx.HTTPError):
-            httpx.post(self._url, json=batch, timeout=2, trust_env=False).raise_for_status()
+            httpx.post(self._url, json=batch, timeout=SEND_SECONDS, trust_env=False).raise_for_status()
             return
         with self._lock:
             self._pending = [*batch, *self._pending]

@@ -16,7 +16,7 @@ Key = TypeVar("Key")
 Answer = TypeVar("Answer")
 
 Probe = Callable[[], str]
-"""Says what is missing still; nothing when all is there. AssertionError is an answer that won't change by waiting."""
+"""Says what is missing still; nothing when all is there. AssertionError tells that a server would not answer."""
 
 SCENARIO: Final = "bad-night"
 """Visitors of every kind, failures of the application and of what it depends on."""
@@ -57,16 +57,17 @@ def demo_on(stack: RunningStack) -> Iterator[None]:
 def watch(probes: Mapping[Key, Probe], patience: Mapping[Key, bool], seconds: float) -> dict[Key, str]:
     """What each probe is still missing in the end. Those without patience are asked, but not waited for.
 
-    It ends as soon as nothing that is waited for is missing, at the latest after `seconds` and one last round.
+    It ends as soon as nothing that is waited for is missing, at the latest after `seconds` and one last round. A refusal is
+    waited for in any case: it may be of the moment, such as of an index that is just being made.
     """
     missing = dict.fromkeys(probes, NOT_ASKED)
     limit = time.monotonic() + seconds
     with ThreadPoolExecutor(AT_ONCE) as askers:
         while True:
             last = time.monotonic() >= limit
-            due = [key for key, said in missing.items() if said and (patience[key] or last or said == NOT_ASKED)]
+            due = [key for key, said in missing.items() if said and (patience[key] or last or said.startswith((NOT_ASKED, REFUSED)))]
             missing.update(zip(due, askers.map(lambda key: _asked(probes[key]), due), strict=True))
-            if last or not any(said for key, said in missing.items() if patience[key]):
+            if last or not any(said for key, said in missing.items() if patience[key] or said.startswith(REFUSED)):
                 return missing
             time.sleep(PAUSE_SECONDS)
 

@@ -1,8 +1,10 @@
 """A second machine: a network namespace, and a cable to it whose packets can vanish. Needs the rights of root."""
 
+import fcntl
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,7 +69,18 @@ class Machine:
 
 @contextmanager
 def second_machine() -> Iterator[Machine]:
-    """It is there for as long as the block lasts. Skips the test where this user can't make one."""
+    """It is there for as long as the block lasts. Skips the test where this user can't make one.
+
+    There is one at a time on this machine, because all have the same addresses: the next one waits.
+    """
+    with (Path(tempfile.gettempdir()) / "nobet-second-machine.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with _cabled() as machine:
+            yield machine
+
+
+@contextmanager
+def _cabled() -> Iterator[Machine]:
     name = f"nb{os.getpid()}"
     here, there = f"{name}h", f"{name}c"
     if sys.platform != "linux" or os.geteuid() or subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode:

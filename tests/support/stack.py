@@ -15,6 +15,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -190,8 +191,17 @@ def _offset_of(folder: Path) -> int:
         return int(noted.read_text())
     with (Path(tempfile.gettempdir()) / "nobet-offsets.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        noted.write_text(str(offset := free_offset([int(other.read_text()) for other in folder.parent.glob("nobet-*/offset")])))
+        noted.write_text(str(offset := free_offset(_promised(folder.parent))))
     return offset
+
+
+def _promised(beside: Path) -> list[int]:
+    """The offsets of the other stacks of tests."""
+    found = []
+    for other in beside.glob("nobet-*/offset"):
+        with suppress(FileNotFoundError):  # that stack is being removed
+            found.append(int(other.read_text()))
+    return found
 
 
 def attached_folder() -> Path | None:

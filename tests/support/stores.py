@@ -12,6 +12,8 @@ from tests.support.waiting import wait_until
 
 PAGE: Final = 5000
 SCRAPE_SECONDS: Final = 60
+ANSWER_SECONDS: Final = 60
+"""Patience with a single answer; five seconds are short where two processes and all their servers share two cores."""
 
 
 class Reachable(Protocol):
@@ -67,7 +69,7 @@ class Stores:
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """The result of a Prometheus query now."""
-        answer = httpx.get(f"{self._stack.url('prometheus')}/api/v1/query", params={"query": expression})
+        answer = httpx.get(f"{self._stack.url('prometheus')}/api/v1/query", params={"query": expression}, timeout=ANSWER_SECONDS)
         found: list[dict[str, Any]] = answer.raise_for_status().json()["data"]["result"]
         return found
 
@@ -89,7 +91,7 @@ class Stores:
 
     def targets(self) -> dict[str, list[str]]:
         """The health of each scrape target, by job."""
-        answer = httpx.get(f"{self._stack.url('prometheus')}/api/v1/targets").raise_for_status().json()
+        answer = httpx.get(f"{self._stack.url('prometheus')}/api/v1/targets", timeout=ANSWER_SECONDS).raise_for_status().json()
         jobs: dict[str, list[str]] = {}
         for target in answer["data"]["activeTargets"]:
             jobs.setdefault(target["labels"]["job"], []).append(target["health"])
@@ -97,7 +99,7 @@ class Stores:
 
     def trace(self, trace_id: str) -> list[dict[str, Any]]:
         """The spans of a trace in Jaeger, each with the name of its service; none when it isn't there (yet)."""
-        answer = httpx.get(f"{self._stack.url('jaeger_ui')}/api/traces/{trace_id}")
+        answer = httpx.get(f"{self._stack.url('jaeger_ui')}/api/traces/{trace_id}", timeout=ANSWER_SECONDS)
         if answer.status_code != 200:
             return []
         trace = answer.json()["data"][0]
@@ -105,7 +107,8 @@ class Stores:
 
     def mails(self, text: str) -> list[dict[str, Any]]:
         """The mails whose subject contains a text, oldest first."""
-        mails: list[dict[str, Any]] = httpx.get(f"{self._stack.url('inbox')}/email").raise_for_status().json()
+        answer = httpx.get(f"{self._stack.url('inbox')}/email", timeout=ANSWER_SECONDS)
+        mails: list[dict[str, Any]] = answer.raise_for_status().json()
         return [mail for mail in mails if text in mail["subject"]]
 
     def _found(self, client: httpx.Client, path: str, body: dict[str, Any], **params: str) -> httpx.Response:
@@ -113,7 +116,7 @@ class Stores:
         return once_it_is_born(lambda: client.post(path, params=params, json=body).raise_for_status())
 
     def _search(self) -> httpx.Client:
-        return httpx.Client(base_url=self._stack.url("elasticsearch"), auth=self._stack.sign_in(), timeout=60)
+        return httpx.Client(base_url=self._stack.url("elasticsearch"), auth=self._stack.sign_in(), timeout=ANSWER_SECONDS)
 
 
 def has_jaeger(stack: RunningStack) -> bool:

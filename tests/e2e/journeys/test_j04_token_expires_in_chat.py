@@ -18,6 +18,8 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.e2e
 
 TEXT = "words-of-j04-that-nobody-logs"
+LIVES_SECONDS = 20
+"""Of the first token: a chat, two messages and a scrape must find room in it, on a busy machine too."""
 
 
 @pytest.mark.req("J-04", "WSC-07", "WSC-08", "WSC-03", "WSC-02", "COR-12", "AUT-02", "AUT-03", "AUT-08", "ANA-03", "ANA-04", "BIZ-06")
@@ -30,14 +32,14 @@ def test_an_expiry_in_a_chat_is_one_story_under_one_id(
     url = socket_url(str(app.base_url))
     stores.caught_up()
     before, sockets = count(stores, EXPIRED), stores.value('sum(websocket_active_connections{service="app"})')
-    token = short_token(world, user.user_id, 12)
+    token = short_token(world, user.user_id, LIVES_SECONDS)
 
     async def until_it_expires() -> ChatClient:
         client = await ChatClient.open(url, token, ident)
         await asyncio.to_thread(open_sockets, stores, sockets + 1)
         for number in range(2):
             await client.post(f"m-{number}", TEXT)
-        assert await client.closed(30) == (4401, "token_expired")
+        assert await client.closed(3 * LIVES_SECONDS) == (4401, "token_expired")
         return client
 
     expired = asyncio.run(until_it_expires())
@@ -53,6 +55,7 @@ def test_an_expiry_in_a_chat_is_one_story_under_one_id(
     asyncio.run(after_the_login())
     open_sockets(stores, sockets)
     records = told(stores, ident, "websocket.opened", "websocket.opened", "websocket.closed", "websocket.closed", "chat.message.received")
+    records = [record for record in records if record["event"] != "db.query.slow"]  # such as a busy machine may have
     assert [record["event"] for record in records if record["level"] != "DEBUG"] == [
         "websocket.opened",
         "chat.started",

@@ -37,6 +37,7 @@ def test_a_drop_and_a_return_are_one_story_under_one_id(world: RunningStack, sto
         asyncio.run(_journey(stores, network, direct, (user.access_token, ident), (peer.access_token, peer_ident), sockets))
     open_sockets(stores, sockets)
     records = told(stores, ident, "websocket.opened", "websocket.opened", "websocket.closed", "websocket.closed", "chat.message.delivered")
+    records = [record for record in records if record["event"] != "db.query.slow"]  # such as a busy machine may have
     assert [record["event"] for record in records if record["level"] != "DEBUG"] == [
         "websocket.opened",
         "chat.started",
@@ -71,6 +72,7 @@ async def _journey(stores: Stores, network: FaultProxy, direct: str, phone: tupl
     await client.post("m-1", TEXT)
     await other.hear("message")
     await asyncio.to_thread(open_sockets, stores, sockets + 2)
+    await asyncio.to_thread(stores.caught_up)  # the first message is counted, so that the next rise is the second one's
     sent = stores.value(SENT)
     network.set_mode("black_hole")
     await client.say("message", id="m-2", text=TEXT)

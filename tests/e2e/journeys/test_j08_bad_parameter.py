@@ -33,13 +33,14 @@ def test_a_clients_own_mistakes_are_counted_and_nothing_more(
     assert statuses == [400, 404, 404]
     for ident in (bad, missing, lost):
         records = chain(stores, ident)
-        assert {record["level"] for record in records} <= {"DEBUG", "INFO"}
+        # On a busy machine a query may be slow, which is no mistake of the client.
+        assert {record["level"] for record in records if record.get("event") != "db.query.slow"} <= {"DEBUG", "INFO"}
         assert "many" not in str([record["message"] for record in records])
         assert error_events.of(ident) == []
     ratio = 'sum(rate(http_requests_total{job="app",status_code=~"4.."}[1m])) / sum(rate(http_requests_total{job="app"}[1m]))'
     mobile.act("GET", "/api/feed?limit=many")  # a rate shows only what comes after the first of its kind
     wait_until("the 4xx ratio", lambda: stores.value(ratio) > 0, ARRIVAL_SECONDS)
-    groups = httpx.get(f"{world.url('prometheus')}/api/v1/rules", params={"type": "alert"}).json()["data"]["groups"]
+    groups = httpx.get(f"{world.url('prometheus')}/api/v1/rules", params={"type": "alert"}, timeout=30).json()["data"]["groups"]
     rules = {rule["name"]: rule["query"] for group in groups for rule in group["rules"]}
     assert rules
     assert [name for name, query in rules.items() if 'status_code=~"4' in query or 'status_code="4' in query] == []

@@ -102,7 +102,8 @@ def _state(stores: Stores) -> str:
 
 
 def _in_alertmanager(world: RunningStack) -> list[dict[str, Any]]:
-    answer = httpx.get(f"{world.url('alertmanager')}/api/v2/alerts", params={"filter": f'alertname="{ALERT}"', "active": "true"})
+    asked = {"filter": f'alertname="{ALERT}"', "active": "true"}
+    answer = httpx.get(f"{world.url('alertmanager')}/api/v2/alerts", params=asked, timeout=30)
     found: list[dict[str, Any]] = answer.raise_for_status().json()
     return found
 
@@ -117,7 +118,7 @@ def _names_the_stage(text: str) -> None:
 def _exemplar(world: RunningStack, since: float) -> str:
     """The trace behind a dot of the panel: a click leads there."""
     window = {"query": "llm_ttft_duration_ms_bucket", "start": str(since), "end": str(time.time())}
-    series = httpx.get(f"{world.url('prometheus')}/api/v1/query_exemplars", params=window).raise_for_status().json()["data"]
+    series = httpx.get(f"{world.url('prometheus')}/api/v1/query_exemplars", params=window, timeout=30).raise_for_status().json()["data"]
     slow = [dot for entry in series for dot in entry["exemplars"] if float(dot["value"]) > LIMIT_MS]
     return str(slow[-1]["labels"]["trace_id"]) if slow else ""
 

@@ -51,7 +51,7 @@ def test_failing_reservations_are_named_counted_and_explained(world: RunningStac
         wait_until(
             "the total firing too",
             lambda: firing() and stores.query('ALERTS{alertname="HighTotalTaskFailureRate",alertstate="firing"}'),
-            60,
+            ALERT_SECONDS,
         )
         mail = wait_until("the mail", lambda: firing() and stores.mails(ALERT)[mails:], ALERT_SECONDS)[0]
         assert "reservation" in mail["text"]
@@ -63,8 +63,11 @@ def test_failing_reservations_are_named_counted_and_explained(world: RunningStac
     assert {record["reason"] for record in records} == {"fully_booked"}
     assert {(record["task"], record["outcome"], record["level"]) for record in records} == {("reservation", "refused", "WARNING")}
     assert len({record["trace_id"] for record in records}) == refused
-    spans = wait_until("the trace of one of them", lambda: stores.trace(records[0]["trace_id"]), ARRIVAL_SECONDS)
-    assert "task_execution" in {span["operationName"] for span in spans}
+
+    def traced() -> bool:
+        return "task_execution" in {span["operationName"] for span in stores.trace(records[0]["trace_id"])}
+
+    wait_until("the task in the trace of one of them", traced, ARRIVAL_SECONDS)
 
     def over() -> bool:
         assert caller.want("reservation", people="2").status_code == 200

@@ -41,14 +41,19 @@ def test_a_time_and_a_user_lead_to_everything(world: RunningStack, app: httpx.Cl
     user, other = new_user(app, "j14"), new_user(app, "j14-other")
     since = datetime.now(UTC) - timedelta(seconds=5)
     post = app.post("/api/posts", json={"title": "a", "body": "b"}, headers=user.headers).json()
-    app.post("/api/suggest", json={"user_id": user.user_id, "topic": "tea"}, headers=user.headers)
+    suggestion = app.post("/api/suggest", json={"user_id": user.user_id, "topic": "tea"}, headers=user.headers)
     with table_away(Postgres(world), "comments"):
         for somebody in (other, user):
             answer = app.post(f"/api/posts/{post['id']}/comments", json={"body": "x"}, headers=somebody.headers)
             assert answer.status_code == 500
     until = datetime.now(UTC) + timedelta(seconds=5)
 
-    (found,) = wait_until("the user's failed request", lambda: stores.logs(_of_user(user.user_id, since, until)), ARRIVAL_SECONDS)
+    def failed() -> list[dict[str, Any]]:
+        # On a busy machine the suggestion may have come too late and failed as well.
+        late = suggestion.headers["x-request-id"]
+        return [record for record in stores.logs(_of_user(user.user_id, since, until)) if record["request_id"] != late]
+
+    (found,) = wait_until("the user's failed request", failed, ARRIVAL_SECONDS)
     ident = found["request_id"]
     assert (found["method"], found["endpoint"]) == ("POST", "/api/posts/{post_id}/comments")
     assert answer.json()["request_id"] == ident
@@ -65,8 +70,7 @@ def test_a_time_and_a_user_lead_to_everything(world: RunningStack, app: httpx.Cl
     assert (event["tags"]["trace_id"], event["user"]["id"]) == (trace_id, user.user_id)
     assert any("SELECT posts.id" in crumb["message"] for crumb in event["breadcrumbs"]["values"]), "the query before the one that failed"
     assert has_jaeger(world)
-    spans = wait_until("the trace", lambda: _trace_of(stores, trace_id, "db.query"), ARRIVAL_SECONDS)
-    assert {span["operationName"] for span in spans} >= {"POST /api/posts/{post_id}/comments", "db.query"}
+    spans = wait_until("the trace", lambda: _trace_of(stores, trace_id, "POST /api/posts/{post_id}/comments", "db.query"), ARRIVAL_SECONDS)
     assert len([span for span in spans if span["operationName"] == "db.query"]) == 2
 
 

@@ -116,7 +116,7 @@ def test_however_storing_a_post_ends_its_end_is_told(
     records = chain(stores, left)
     terminal = _the_end(records)
     assert (terminal["event"], terminal["outcome"], terminal["reason"]) == ("http.request.cancelled", "cancelled", "client_gone")
-    (slow,) = events(records, "db.query.slow")
-    assert slow["operation"] == "insert", "where it was when the client left"
+    slow = [record["operation"] for record in events(records, "db.query.slow")]
+    assert slow.count("insert") == 1, "where it was when the client left"
 
     wait_until("every request of this journey having an end", lambda: not _open_requests(stores, since), ARRIVAL_SECONDS)

@@ -13,6 +13,7 @@ from websockets.sync.client import connect
 
 from app.core.config import load_settings
 from app.core.pseudonyms import Pseudonyms
+from tests.support.evidence import chain
 from tests.support.processes import CHECKOUT
 from tests.support.servers import Postgres
 from tests.support.stack import RunningStack
@@ -35,8 +36,8 @@ def _ref(world: RunningStack, user_id: str) -> str:
     return found.user_ref
 
 
-def _behave(world: RunningStack, app: httpx.Client, user: SignedInUser) -> None:
-    """A chat with three messages, a picture, and what the web client noticed by itself."""
+def _behave(world: RunningStack, app: httpx.Client, user: SignedInUser) -> str:
+    """A chat with three messages, a picture, and what the web client noticed by itself. Returns the id of the last request."""
     chat = app.post("/api/chat", json={"model": "gpt-4"}, headers=user.headers)
     assert chat.status_code == 201, chat.text
     url = world.url("app").replace("http", "ws") + chat.json()["websocket"]
@@ -54,6 +55,7 @@ def _behave(world: RunningStack, app: httpx.Client, user: SignedInUser) -> None:
     ]
     answer = app.post("/api/events", json={"source": "web", "events": seen}, headers=user.headers)
     assert (answer.status_code, answer.json()["accepted"], answer.json()["refused"]) == (202, 1, 1)
+    return answer.headers["x-request-id"]
 
 
 def _hear(socket: Any, kind: str) -> dict[str, Any]:
@@ -86,7 +88,8 @@ def _per_type_and_day(world: RunningStack) -> dict[str, int]:
             }
         },
     }
-    answer = httpx.post(f"{world.url('elasticsearch')}/events-*/_search", json=body, auth=world.sign_in("reader")).raise_for_status().json()
+    search = f"{world.url('elasticsearch')}/events-*/_search"
+    answer = httpx.post(search, json=body, auth=world.sign_in("reader"), timeout=60).raise_for_status().json()
     buckets = answer["aggregations"]["types"]["buckets"] if "aggregations" in answer else []
     return {bucket["key"]: sum(day["doc_count"] for day in bucket["days"]["buckets"]) for bucket in buckets}
 
@@ -164,7 +167,10 @@ def test_what_a_user_does_is_counted_and_names_nobody(
 def test_a_user_s_data_goes_when_she_asks(world: RunningStack, stores: Stores, app: httpx.Client, ayse: SignedInUser) -> None:
     """`nobet erase-user` leaves nothing of hers in either store, and an audit record that doesn't say who she was."""
     ref = _ref(world, ayse.user_id)
-    _behave(world, app, ayse)
+    last = _behave(world, app, ayse)
+    chain(stores, last)  # what is still on its way to Elasticsearch when she goes would be found after
+    chat_over = {"bool": {"filter": [{"term": {"user_id": ayse.user_id}}, {"term": {"event": "websocket.closed"}}]}}
+    wait_until("the end of her chat arrived", lambda: stores.count(chat_over, "logs-*"), ARRIVAL_SECONDS)
     wait_until("her events arrived", lambda: len(stores.logs({"term": {"user_ref": ref}}, "events-*")) == 7, ARRIVAL_SECONDS)
     assert stores.count({"term": {"user_id": ayse.user_id}}) > 0
     looked = _nobet(world, "erase-user", ayse.user_id, "--dry-run", "--mode=native")

@@ -67,7 +67,7 @@ def test_the_readmes_first_request_is_seen_everywhere(world: RunningStack, store
     counted = f'sum(http_requests_total{{job="app",endpoint="{path}"}})'
     stores.caught_up()
     before = stores.value(counted)
-    assert httpx.get(f"{world.url('app')}{path}", headers={"X-Event-ID": ident}).status_code == 200
+    assert httpx.get(f"{world.url('app')}{path}", headers={"X-Event-ID": ident}, timeout=30).status_code == 200
     chain(stores, ident)
     told = nobet(world, "story", ident)
     assert told.returncode == 0
@@ -90,8 +90,8 @@ def test_the_data_sources_of_grafana_are_those_that_run(world: RunningStack) -> 
     """Grafana needs no clicks: each provisioned source has an address, and what stands behind it answers."""
     sources = yaml.safe_load((CHECKOUT / "grafana" / "provisioning" / "datasources" / "nobet.yml").read_text(encoding="utf-8"))
     assert {source["type"] for source in sources["datasources"]} >= {"prometheus", "elasticsearch"}
-    assert httpx.get(f"{world.url('prometheus')}/api/v1/query", params={"query": "up"}).status_code == 200
-    assert httpx.get(f"{world.url('elasticsearch')}/_cluster/health", auth=world.sign_in("reader")).status_code == 200
+    assert httpx.get(f"{world.url('prometheus')}/api/v1/query", params={"query": "up"}, timeout=30).status_code == 200
+    assert httpx.get(f"{world.url('elasticsearch')}/_cluster/health", auth=world.sign_in("reader"), timeout=30).status_code == 200
 
 
 def _panels(items: list[dict[str, Any]]) -> list[tuple[str, str]]:

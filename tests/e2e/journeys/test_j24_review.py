@@ -55,8 +55,9 @@ def busy_day(world: RunningStack, app: httpx.Client) -> Callable[[], object]:
     renewal = {"old_password": PASSWORD, "new_password": f"{PASSWORD}-2"}
     assert app.post("/api/auth/password", json=renewal, headers=user.headers).status_code == 204
     token = {"Authorization": f"Bearer {world.secret('METRICS_TOKEN')}"}
-    now = httpx.get(f"{world.url('voice')}/admin/knobs", headers=token).raise_for_status().json()
-    httpx.patch(f"{world.url('voice')}/admin/knobs", json={"failure_share": now["failure_share"]}, headers=token).raise_for_status()
+    now = httpx.get(f"{world.url('voice')}/admin/knobs", headers=token, timeout=30).raise_for_status().json()
+    same = {"failure_share": now["failure_share"]}
+    httpx.patch(f"{world.url('voice')}/admin/knobs", json=same, headers=token, timeout=30).raise_for_status()
     _slow_and_cancelled(world, app)
     sid = app.post("/api/calls", json={}, headers=user.headers).raise_for_status().json()["call_sid"]
     return lambda: app.post(f"/api/calls/{sid}/turns", json={"speech": "good evening"}, headers=user.headers)
@@ -64,16 +65,12 @@ def busy_day(world: RunningStack, app: httpx.Client) -> Callable[[], object]:
 
 def _slow_and_cancelled(world: RunningStack, app: httpx.Client) -> None:
     """The posts are locked for two seconds: one reader waits, the other hangs up."""
-    hold = "DO $$ BEGIN LOCK TABLE posts IN ACCESS EXCLUSIVE MODE; PERFORM pg_sleep(2); END $$"
-    holder = threading.Thread(target=Postgres(world).ask, args=(hold,))
     waiter = threading.Thread(target=lambda: app.get("/posts/1"))
-    with httpx.Client(base_url=world.url("app"), timeout=0.7) as hasty:
-        holder.start()
+    with Postgres(world).locking("posts"), httpx.Client(base_url=world.url("app"), timeout=0.7) as hasty:
         waiter.start()
         for _ in range(3):
-            with suppress(httpx.ReadTimeout):
+            with suppress(httpx.TimeoutException):
                 hasty.get("/posts/1")
-    holder.join()
     waiter.join()
 
 

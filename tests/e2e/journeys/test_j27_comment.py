@@ -71,7 +71,7 @@ def test_a_comment_that_is_slow_shows_in_the_latency_by_endpoint(world: RunningS
         sender = threading.Thread(target=comment)
         with postgres.locking("comments"):
             sender.start()
-            wait_until("the comment waiting long enough", lambda: postgres.ask(WAITING) == "1", 4)
+            wait_until("the comment waiting long enough", lambda: postgres.ask(WAITING) == "1", 20)
         sender.join(timeout=30)
     assert answers == [201]
     (slow,) = events(chain(stores, ident), "comment.slow")

@@ -15,7 +15,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -38,11 +38,11 @@ pytestmark = pytest.mark.e2e
 ALERT_SECONDS = 180
 """The rules hold half a minute here; the window of the CPU is half a minute too."""
 
-MARGINS: Final = {"HighDiskUsage": 1.0, "HighSystemMemory": 4.0}
+MARGINS: Final = {"HighDiskUsage": 1.0, "HighSystemMemory": 8.0}
 """Limits lie so many percent above what is in use. Memory comes and goes with whatever else runs on the machine."""
 
-FAULTS: Final = {"HighDiskUsage": 2.0, "HighSystemMemory": 12.0}
-"""Percent that are really taken: three gigabytes of memory where there are 24, and never more than half of what is free."""
+FAULTS: Final = {"HighDiskUsage": 2.0, "HighSystemMemory": 16.0}
+"""Percent that are really taken: four gigabytes of memory where there are 24, and never more than half of what is free."""
 
 CPU_MARGIN_PERCENT = 5.0
 """On a machine that is busy with other things, a busy service gets far less than a core."""
@@ -141,6 +141,12 @@ def _firing(stores: Stores, alert: str) -> list[dict[str, Any]]:
     return stores.query(f'ALERTS{{alertname="{alert}",alertstate="firing"}}')
 
 
+def _in_alertmanager(world: RunningStack, alert: str) -> list[dict[str, Any]]:
+    answer = httpx.get(f"{world.url('alertmanager')}/api/v2/alerts", params={"filter": f'alertname="{alert}"'}, timeout=30)
+    found: list[dict[str, Any]] = answer.raise_for_status().json()
+    return found
+
+
 def _services(stores: Stores, alert: str) -> set[str]:
     return {found["metric"]["service"] for found in _firing(stores, alert)}
 
@@ -159,11 +165,12 @@ def test_a_disk_and_a_memory_that_fill_up_are_told_until_the_remedy(world: Runni
             for name, expr in GAUGES.items():
                 (alert,) = wait_until(f"{name} firing", lambda name=name: _firing(stores, name), ALERT_SECONDS)  # type: ignore[misc]
                 assert alert["metric"]["severity"] == "warning"
-                assert stores.value(expr) > limit[name]
-            active = httpx.get(f"{world.url('alertmanager')}/api/v2/alerts", params={"filter": 'alertname="HighDiskUsage"'}).json()
+                above: Callable[[], bool] = lambda name=name, expr=expr: stores.value(expr) > limit[name]  # type: ignore[misc]  # noqa: E731
+                wait_until(f"{name}'s gauge above the limit", above, 30)
+            active = wait_until("the alert in Alertmanager", lambda: _in_alertmanager(world, "HighDiskUsage"), ALERT_SECONDS)
             assert "% of the disk" in active[0]["annotations"]["description"]
         wait_until("both alerts ending after the remedy", lambda: _quiet(stores, *GAUGES), ALERT_SECONDS)
-        assert all(stores.value(expr) <= limit[name] for name, expr in GAUGES.items())
+        wait_until("both gauges below", lambda: all(stores.value(expr) <= limit[name] for name, expr in GAUGES.items()), 30)
 
 
 @pytest.mark.req("J-28", "ALR-11", "SYS-04")
@@ -175,7 +182,7 @@ def test_a_service_that_is_busy_is_named_until_it_rests(world: RunningStack, sto
     with limits(world, ALERT_CPU_PERCENT=limit):
         with busy_voice(world):
             wait_until("the alert about voice", lambda: "voice" in _services(stores, "HighCpuUsage"), ALERT_SECONDS)
-            assert stores.value(share) > limit
+            wait_until("its share above the limit", lambda: stores.value(share) > limit, ALERT_SECONDS)
         named = 'ALERTS{alertname="HighCpuUsage",service="voice"}'
         wait_until("the alert ending with the work", lambda: not stores.query(named), ALERT_SECONDS)
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.support.evidence import ARRIVAL_SECONDS, fresh
+from tests.support.evidence import ARRIVAL_SECONDS, contents, fresh
 from tests.support.processes import bare_environment
 from tests.support.sentry_sink import SentrySink
 from tests.support.stack import RunningStack
@@ -75,12 +75,7 @@ def test_no_store_has_the_value_and_the_record_has_the_mask(world: RunningStack,
         "standard output": done.stdout + done.stderr,
         "Elasticsearch": json.dumps(stores.logs({"match_all": {}})),
         "error events": json.dumps(error_events.events),
-        **{
-            path.name: path.read_text(errors="replace")
-            for folder in (world.spool, world.declared.paths.log)
-            for path in folder.rglob("*")
-            if path.is_file()
-        },
+        **{path: content.decode(errors="replace") for path, content in contents(world.spool, world.declared.paths.log).items()},
     }
     assert [(name, value) for name, text in places.items() for value in VALUES if value in text] == []
 
