@@ -1,18 +1,21 @@
 """A measured application as a process: one uvicorn worker with uvloop and httptools, its output in a file."""
 
 import os
+import random
 import socket
 import subprocess
 import time
 from pathlib import Path
 from typing import Final
 
+from app.stack.listeners import HIGHEST_PORT, is_free
 from bench.cpu import cpu_seconds, resident_mib
 from bench.peers import environment, python
 from bench.request_path.variants import Variant
 
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 20.0
+_BEYOND: Final = 32_768
 
 _UVICORN: Final = ("-m", "uvicorn", "--loop", "uvloop", "--http", "httptools", "--host", "127.0.0.1", "--timeout-keep-alive", "3600")
 
@@ -95,6 +98,6 @@ def _lines(path: Path) -> int:
 
 
 def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        number: int = server.getsockname()[1]
-        return number
+    """None of those that Linux gives to outgoing connections: one of them could take it before the server starts."""
+    dice = random.Random()  # noqa: S311 (a port)
+    return next(number for number in iter(lambda: dice.randrange(HIGHEST_PORT + 1, _BEYOND), 0) if is_free(number))

@@ -18,13 +18,17 @@ from tests.support.processes import Service
 
 BODY: Final = b"x" * 300_000
 PATIENCE_SECONDS: Final = 60
+SLOW_ARE_WELCOME: Final = {"WEBSOCKET_PING_SECONDS": "600", "CHAT_HELLO_SECONDS": "600"}
+"""Two hundred clients in one process say hello when it is their turn, and answer no ping while they wait for the others."""
 
 
 class IsolationService(Service):
     """`tests.support.isolation_app` as a process, on a chosen event loop."""
 
     def __init__(self, folder: Path, loop: str, *, leaky: bool = False, **variables: str) -> None:
-        super().__init__("app", folder, workers=1, port=None, RATE_LIMIT_PER_MINUTE="0", REQUEST_TIMEOUT_SECONDS="0", **variables)
+        super().__init__(
+            "app", folder, workers=1, port=None, RATE_LIMIT_PER_MINUTE="0", REQUEST_TIMEOUT_SECONDS="0", **SLOW_ARE_WELCOME, **variables
+        )
         self._arguments: Final = [str(self.port), loop, *(["leaky"] if leaky else [])]
 
     def command(self) -> list[str]:

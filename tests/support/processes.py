@@ -19,23 +19,46 @@ from tests.support.waiting import wait_until
 
 CHECKOUT: Final = Path(__file__).parents[2]
 TARGETS: Final = {"app": "app.main:app", "voice": "app.voice.main:app"}
-START_SECONDS: Final = 60
-STOP_SECONDS: Final = 20
+START_SECONDS: Final = 120
+_BEYOND: Final = 32_768
+"""From here on Linux gives ports to outgoing connections."""
+_PART: Final = 100
+"""Ports in a row that are one process's."""
+STOP_SECONDS: Final = 30
+"""As long as those wait who run a service, before they kill it."""
+
+_given: Final[set[int]] = set()
+"""Ports that somebody in this process was promised, and may not listen at yet."""
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody uses now.
+    """A port of the loopback interface that nobody uses now, and that nobody else is given.
 
     Neither one of the kernel's for outgoing connections, of which one could take it before the server starts, nor a stack's.
     """
-    while not is_free(port := random.randint(HIGHEST_PORT + 1, 32_767)):
-        pass
-    return port
+    return free_offset_of() + HIGHEST_PORT + 1
 
 
-def free_offset_of(name: str) -> int:
-    """A STACK_PORT_OFFSET at which the port of this name in app.core.ports is free."""
-    return free_port() - PORTS[name]
+def free_offset_of(*names: str) -> int:
+    """A STACK_PORT_OFFSET at which the ports of these names in app.core.ports are free."""
+    numbers = [PORTS[name] for name in names] or [HIGHEST_PORT + 1]
+    whole = range(HIGHEST_PORT + 1 - min(numbers), _BEYOND - max(numbers))
+    room = [offset for offset in whole if all(_is_ours(number + offset) for number in numbers)]
+    for again in (False, True):
+        if again:
+            _given.clear()  # whoever was promised one long ago has used it
+        for offset in random.sample(room, len(room)):
+            ports = {number + offset for number in numbers}
+            if _given.isdisjoint(ports) and all(map(is_free, ports)):
+                _given.update(ports)
+                return offset
+    raise AssertionError("no port is free")
+
+
+def _is_ours(port: int) -> bool:
+    """Whether it is for this process to give: of several that run tests at once, each has a part of its own."""
+    processes, number = os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"), os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    return port // _PART % int(processes) == int(number.removeprefix("gw")) % int(processes)
 
 
 def bare_environment(**variables: str) -> dict[str, str]:
@@ -56,6 +79,7 @@ class Service:
         self._workers: Final = workers
         folder.mkdir(parents=True, exist_ok=True)
         defaults = {"SPOOL_DIR": str(self.spool), "ENVIRONMENT": "test", "LOG_LEVEL": "DEBUG", "VOICE_URL": "", "HEALTH_CACHE_SECONDS": "0"}
+        defaults |= {"HEALTH_TIMEOUT_SECONDS": "20"}  # what answers late is well, on a busy machine
         defaults |= {"RATE_LIMIT_PER_MINUTE": "0"}  # all of a test's load comes from one address
         self._environment: Final = bare_environment(**{**defaults, **variables})
         self._process: subprocess.Popen[bytes] | None = None

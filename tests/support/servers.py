@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import asyncpg  # type: ignore[import-untyped]
@@ -47,8 +47,10 @@ class Server:
 
     def _signal(self, number: signal.Signals) -> None:
         parent = psutil.Process(self._stack.pid(self._name))
-        for process in (parent, *parent.children(recursive=True)):
-            process.send_signal(number)
+        parent.send_signal(number)  # before the look at its children: a frozen one makes no more of them
+        for process in parent.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+                process.send_signal(number)
 
 
 class Postgres(Server):
@@ -84,7 +86,7 @@ class Postgres(Server):
                 runner.run(connection.close())
 
     async def _connect(self) -> Any:
-        return await asyncpg.connect(self.url.replace("+asyncpg", ""), timeout=5)
+        return await asyncpg.connect(self.url.replace("+asyncpg", ""), timeout=30)
 
 
 class RedisServer(Server):

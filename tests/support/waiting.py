@@ -9,7 +9,7 @@ Found = TypeVar("Found")
 PAUSE_SECONDS = 0.05
 
 
-def wait_until(what: str, probe: Callable[[], Found], timeout: float = 10.0, pause: float = PAUSE_SECONDS) -> Found:
+def wait_until(what: str, probe: Callable[[], Found], timeout: float = 30.0, pause: float = PAUSE_SECONDS) -> Found:
     """The first truthy answer of `probe`, asked every `pause` seconds.
 
     Raises AssertionError that says what didn't happen; the last exception is its cause.

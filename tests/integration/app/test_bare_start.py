@@ -24,8 +24,8 @@ def test_an_empty_environment_is_enough(tmp_path: Path) -> None:
     with output.open("wb") as out, errors.open("wb") as err:
         process = subprocess.Popen(command, cwd=folder, env=bare_environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=err)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=10) as client:
-            wait_until("it answers", lambda: client.get("/health").status_code == 200, 60)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
+            wait_until("it answers", lambda: client.get("/health").status_code == 200, 120)
             statuses = [client.get(path).status_code for path in ("/feed", "/nowhere", "/feed?limit=x", "/crash", "/metrics", "/docs")]
             assert statuses == [200, 404, 400, 500, 200, 200]
             user = new_user(client)

@@ -45,7 +45,7 @@ def gauge(service: Service) -> float:
 
 def gauge_becomes(service: Service, number: int) -> None:
     """Wait for it."""
-    wait_until(f"the gauge being {number}", lambda: gauge(service) == number, 15)
+    wait_until(f"the gauge being {number}", lambda: gauge(service) == number, 60)
 
 
 async def in_every_worker(service: Service, chat_id: str | None = None) -> list[ChatClient]:
@@ -137,7 +137,7 @@ def test_the_gauge_is_true_after_each_kill_of_a_worker(start: StartService) -> N
             assert await asyncio.to_thread(gauge, service) == 10
             victim = chance.choice(workers)
             os.kill(victim, signal.SIGKILL)
-            await asyncio.to_thread(wait_until, "the victim being gone", partial(_is_gone, victim), 15)
+            await asyncio.to_thread(wait_until, "the victim being gone", partial(_is_gone, victim), 60)
             lost = [client for client in open_ones if await _lost(client)]
             for client in lost:
                 open_ones.remove(client)

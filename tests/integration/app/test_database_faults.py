@@ -12,6 +12,14 @@ from tests.support.waiting import wait_until
 
 StartService = Callable[..., Service]
 
+PATIENCE = {
+    "DATABASE_POOL_TIMEOUT_SECONDS": "60",
+    "DATABASE_CONNECT_TIMEOUT_SECONDS": "60",
+    "DATABASE_TIMEOUT_SECONDS": "60",
+    "DATABASE_SLOW_QUERY_MS": "60000",
+}
+"""Where slow machines are no subject."""
+
 FAILED_FEED = ["http.request.started", "feed.requested", "db.query.failed", "feed.failed", "http.request.failed"]
 
 
@@ -24,7 +32,7 @@ def _check(app: Service, name: str) -> tuple[int, str]:
 def test_the_feed_is_read_from_postgresql(postgres: Postgres, start: StartService) -> None:
     """Stored posts come back, and every layer logs under the one id."""
     postgres.ask("INSERT INTO posts (author_id, title, body, created_at) VALUES ('7', 'a', 'b', now())")
-    app = start("app", DATABASE_URL=postgres.url)
+    app = start("app", DATABASE_URL=postgres.url, **PATIENCE)
     answer = app.get("/feed", "abc123")
     assert [post["title"] for post in answer.json()["posts"]] == ["a"]
     assert app.events("abc123") == ["http.request.started", "feed.requested", "db.query", "feed.loaded", "http.request.completed"]
@@ -35,7 +43,7 @@ def test_the_feed_is_read_from_postgresql(postgres: Postgres, start: StartServic
 @pytest.mark.req("J-01", "J-17", "DBQ-03", "LOG-16", "HLT-01", "HLT-06", "ERR-05", "ERR-09")
 def test_a_stopped_database_is_500_under_one_id_and_needs_no_restart_of_ours(postgres: Postgres, start: StartService) -> None:
     """500 with start, query error and terminal record; health 503 names it; the first request after its return succeeds."""
-    app = start("app", DATABASE_URL=postgres.url)
+    app = start("app", DATABASE_URL=postgres.url, **PATIENCE)
     assert app.get("/feed").status_code == 200
     postgres.stop()
     answer = app.get("/feed", "abc123")
@@ -53,7 +61,7 @@ def test_a_stopped_database_is_500_under_one_id_and_needs_no_restart_of_ours(pos
 
 def test_connections_that_a_restart_cut_are_replaced_before_they_are_used(postgres: Postgres, start: StartService) -> None:
     """A restart between two requests costs no request."""
-    app = start("app", DATABASE_URL=postgres.url)
+    app = start("app", DATABASE_URL=postgres.url, **PATIENCE)
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(lambda _: app.get("/feed").status_code, range(24))) == {200}
         postgres.stop()
@@ -67,7 +75,7 @@ def test_a_frozen_database_ends_in_errors_and_not_in_a_hang(postgres: Postgres, 
     app = start(
         "app", DATABASE_URL=postgres.url, DATABASE_TIMEOUT_SECONDS="1", DATABASE_CONNECT_TIMEOUT_SECONDS="1", DATABASE_POOL_SIZE="2"
     )
-    assert app.get("/feed").status_code == 200
+    wait_until("the feed is served", lambda: app.get("/feed").status_code == 200)
     postgres.freeze()
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda number: app.get("/feed", f"frozen{number}"), range(6)))
@@ -77,13 +85,13 @@ def test_a_frozen_database_ends_in_errors_and_not_in_a_hang(postgres: Postgres, 
         assert "http.request.timed_out" not in app.events(f"frozen{number}")
     assert _check(app, "database")[0] == 503
     postgres.thaw()
-    wait_until("the feed is served again", lambda: app.get("/feed").status_code == 200, 15)
+    wait_until("the feed is served again", lambda: app.get("/feed").status_code == 200, 60)
 
 
 @pytest.mark.req("DBQ-05", "ERR-09")
 def test_an_exhausted_pool_shows_as_100_percent_and_answers_503(postgres: Postgres, start: StartService) -> None:
     """With all connections waiting for a lock the gauge says 100; who gets none is told to come back; later it is 0 again."""
-    app = start("app", DATABASE_URL=postgres.url, DATABASE_POOL_SIZE="2", DATABASE_POOL_TIMEOUT_SECONDS="1", DATABASE_TIMEOUT_SECONDS="4")
+    app = start("app", DATABASE_URL=postgres.url, DATABASE_POOL_SIZE="2", DATABASE_POOL_TIMEOUT_SECONDS="1", DATABASE_TIMEOUT_SECONDS="12")
 
     def gauge(name: str, **labels: str) -> float:
         return sample(app.get("/metrics").text, name, **labels)
@@ -107,14 +115,15 @@ def test_an_exhausted_pool_shows_as_100_percent_and_answers_503(postgres: Postgr
 @pytest.mark.req("DBQ-06")
 def test_a_slow_query_is_flagged(postgres: Postgres, start: StartService) -> None:
     """A query that had to wait for a lock longer than the limit is a WARNING, and its request succeeds."""
-    app = start("app", DATABASE_URL=postgres.url, DATABASE_SLOW_QUERY_MS="100")
+    app = start("app", DATABASE_URL=postgres.url, DATABASE_SLOW_QUERY_MS="100", DATABASE_TIMEOUT_SECONDS="60")
     with ThreadPoolExecutor(1) as pool:
         with postgres.locking("posts"):
             answer = pool.submit(app.get, "/feed", "slow1")
             waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND now() - query_start > '150 ms'"
             wait_until("the query waits long enough", lambda: postgres.ask(waiting) == "1")
         assert answer.result().status_code == 200
-    (record,) = [found for found in app.records("slow1") if found["event"] == "db.query.slow"]
+    slow = [found for found in app.records("slow1") if found["event"] == "db.query.slow"]
+    (record,) = [found for found in slow if found["operation"] == "select"]  # on a busy machine the end of a transaction may be, too
     assert (record["level"], record["slow"]) == ("WARNING", True)
     assert record["duration_ms"] > 100
 
@@ -125,6 +134,7 @@ def test_health_calls_leave_no_connection_behind(postgres: Postgres, start: Star
     app = start("app", DATABASE_URL=postgres.url)
     count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'nobet'"
     app.get("/health")
+    wait_until("connections of services that have ended are gone", lambda: postgres.ask(count) == "1")
     before = postgres.ask(count)
     for _ in range(1000):
         assert app.get("/health").status_code == 200

@@ -11,8 +11,7 @@ import httpx
 import pytest
 
 from app.core.ports import PORTS, local_url
-from app.stack.listeners import free_offset
-from tests.support.processes import STOP_SECONDS, Service, bare_environment
+from tests.support.processes import STOP_SECONDS, Service, bare_environment, free_offset_of
 from tests.support.waiting import wait_until
 
 StartService = Callable[..., Service]
@@ -30,10 +29,10 @@ def _play(folder: Path, offset: int, scenario: str, rate: float, minutes: float)
 
 def test_it_sends_lifelike_traffic_and_ends_with_ids_to_look_at(start: StartService, tmp_path: Path) -> None:
     """Feed, posts, suggestions, dead links, nonsense and crashes arrive; the ids at the end are ids in the log."""
-    offset = free_offset()
+    offset = free_offset_of("app", "voice")
     start("voice", port=PORTS["voice"] + offset, VOICE_LATENCY_SECONDS="0")
     app = start("app", port=PORTS["app"] + offset, VOICE_URL=local_url("voice", offset))
-    output, errors = _play(tmp_path, offset, "trouble", 40, 0.25).communicate(timeout=90)
+    output, errors = _play(tmp_path, offset, "trouble", 40, 0.25).communicate(timeout=240)
     assert errors == ""
     seen = {
         (record["endpoint"], record["status_code"]) for record in app.records() if str(record.get("event")).startswith("http.request.c")
@@ -52,7 +51,7 @@ def test_ctrl_c_ends_it_in_order_with_the_knobs_put_back(
     start: StartService, tmp_path: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the middle of a trouble, the suggestion service is left as it was found."""
-    offset = free_offset()
+    offset = free_offset_of("app", "voice")
     voice = start("voice", port=PORTS["voice"] + offset, VOICE_FAILURE_SHARE="0.01")
     start("app", port=PORTS["app"] + offset, VOICE_URL=local_url("voice", offset))
 
@@ -61,9 +60,9 @@ def test_ctrl_c_ends_it_in_order_with_the_knobs_put_back(
 
     before = knobs()
     process = _play(tmp_path, offset, "trouble", 5, 5)
-    wait_until("trouble has come", lambda: knobs() != before, 40)
+    wait_until("trouble has come", lambda: knobs() != before, 120)
     process.send_signal(number)
-    output, errors = process.communicate(timeout=STOP_SECONDS)
+    output, errors = process.communicate(timeout=2 * STOP_SECONDS)
     assert (process.returncode, errors) == (0, "")
     assert knobs() == before
     assert "nobet story" in output
@@ -71,7 +70,7 @@ def test_ctrl_c_ends_it_in_order_with_the_knobs_put_back(
 
 def test_without_an_application_it_says_so_in_one_sentence(tmp_path: Path) -> None:
     """Not zero, and what to do."""
-    process = _play(tmp_path, free_offset(), "calm", 1, 1)
+    process = _play(tmp_path, free_offset_of("app", "voice"), "calm", 1, 1)
     _, errors = process.communicate(timeout=60)
     assert process.returncode != 0
     assert "Nothing answers" in errors

@@ -106,7 +106,7 @@ def test_a_status_that_is_listed_is_an_event(start: StartService, sink: SentrySi
 def test_time_outs_of_the_suggestion_service_are_one_issue(start: StartService, sink: SentrySink) -> None:
     """Each time-out is one event of the same text, with user and id; what was asked for is in none."""
     voice = start("voice", VOICE_HANG_SHARE="1")
-    app = start("app", VOICE_URL=voice.url, VOICE_TIMEOUT_SECONDS="0.3", SENTRY_DSN=sink.dsn)
+    app = start("app", VOICE_URL=voice.url, VOICE_TIMEOUT_SECONDS="1", SENTRY_DSN=sink.dsn)
     for number in range(3):
         assert app.post("/suggest", WANTED, f"t{number}").status_code == 502
     _settled(app, sink)

@@ -87,9 +87,9 @@ def test_nothing_stands_under_another_id(tmp_path: Path, loop: str) -> None:
             traffic = Traffic(service.port)
             asyncio.run(traffic.run())
             closed = ("websocket.closed", SOCKETS)
-            wait_until("all sockets' ends are recorded", lambda: _count(service)[closed[0]] == closed[1], 30)
-            wait_until("all tasks' records are there", lambda: _count(service)["In task"] == len(traffic.posts), 30)
-            wait_until("all events arrive", lambda: sum(len(events.of(fault)) for fault in traffic.faults) == len(traffic.faults), 30)
+            wait_until("all sockets' ends are recorded", lambda: _count(service)[closed[0]] == closed[1], 90)
+            wait_until("all tasks' records are there", lambda: _count(service)["In task"] == len(traffic.posts), 90)
+            wait_until("all events arrive", lambda: sum(len(events.of(fault)) for fault in traffic.faults) == len(traffic.faults), 90)
         records = service.records()
     assert leaks(records, traffic.owners) == []
     assert mixed_traces(records, spans.spans) == []
@@ -128,5 +128,5 @@ def test_the_same_traffic_shows_the_leak_where_the_context_is_not_cleared(tmp_pa
 
     with IsolationService(tmp_path, "asyncio", leaky=True, JWT_SECRET=SECRET) as service:
         asyncio.run(work(service.port))
-        wait_until("all tasks' records are there", lambda: _count(service)["In task"] == 10 * POSTS_EACH, 30)
+        wait_until("all tasks' records are there", lambda: _count(service)["In task"] == 10 * POSTS_EACH, 90)
         assert leaks(service.records(), {})

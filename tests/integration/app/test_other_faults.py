@@ -33,19 +33,19 @@ def test_without_redis_health_says_so_and_the_rest_serves(postgres: Postgres, re
     assert _health(app) == (503, {"database": "ok", "redis": "error"})
     assert app.get("/feed").status_code == 200
     redis.start()
-    wait_until("redis is seen again", lambda: _health(app) == (200, {"database": "ok", "redis": "ok"}), 15)
+    wait_until("redis is seen again", lambda: _health(app) == (200, {"database": "ok", "redis": "ok"}), 60)
     assert redis.password not in app.output.read_text() + str(app.records())
 
 
 @pytest.mark.req("HLT-05")
 def test_a_frozen_redis_does_not_hold_up_the_health_answer(postgres: Postgres, redis: RedisServer, start: StartService) -> None:
     """The check ends at its time limit; the other check is reported all the same."""
-    app = start("app", DATABASE_URL=postgres.url, REDIS_URL=redis.url, HEALTH_TIMEOUT_SECONDS="1")
-    assert _health(app)[0] == 200
+    app = start("app", DATABASE_URL=postgres.url, REDIS_URL=redis.url, HEALTH_TIMEOUT_SECONDS="5")
+    wait_until("all is well", lambda: _health(app)[0] == 200)
     redis.freeze()
     assert _health(app) == (503, {"database": "ok", "redis": "error"})
     redis.thaw()
-    wait_until("redis is seen again", lambda: _health(app)[0] == 200, 15)
+    wait_until("redis is seen again", lambda: _health(app)[0] == 200, 60)
 
 
 @pytest.mark.req("HLT-04")
@@ -62,7 +62,7 @@ def test_both_failures_are_reported_when_both_are_gone(postgres: Postgres, redis
 def test_without_the_voice_service_only_suggestions_are_missing(postgres: Postgres, start: StartService) -> None:
     """503 for suggestions while it is away, 200 for the feed and for health; 200 again when it is back."""
     voice = start("voice", VOICE_LATENCY_SECONDS="0")
-    app = start("app", DATABASE_URL=postgres.url, VOICE_URL=voice.url)
+    app = start("app", DATABASE_URL=postgres.url, VOICE_URL=voice.url, VOICE_TIMEOUT_SECONDS="20")
     assert _suggest(app).status_code == 200
     voice.stop()
     answer = _suggest(app, "away")
@@ -79,7 +79,7 @@ def test_without_the_voice_service_only_suggestions_are_missing(postgres: Postgr
 def test_a_service_that_hangs_or_fails_is_told_apart_and_can_be_steered(postgres: Postgres, start: StartService) -> None:
     """Turned by its knobs at run time: failing is 502 with its code, hanging is 502 with `timeout`; then it works again."""
     voice = start("voice", VOICE_LATENCY_SECONDS="0")
-    app = start("app", DATABASE_URL=postgres.url, VOICE_URL=voice.url, VOICE_TIMEOUT_SECONDS="0.5")
+    app = start("app", DATABASE_URL=postgres.url, VOICE_URL=voice.url, VOICE_TIMEOUT_SECONDS="5")
 
     def turn(**knobs: float | str) -> None:
         httpx.patch(f"{voice.url}/admin/knobs", json=knobs, trust_env=False).raise_for_status()

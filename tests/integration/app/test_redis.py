@@ -33,7 +33,14 @@ def _write(app: Service, title: str) -> int:
 
 def test_a_page_is_read_once_and_a_write_ends_it_at_once(postgres: Postgres, redis: RedisServer, start: StartService) -> None:
     """The second read asks no database; after a new post, and after a deletion, what comes is what is."""
-    app = start("app", DATABASE_URL=postgres.url, REDIS_URL=redis.url, FEED_CACHE_SECONDS="60", JWT_SECRET=SIGNING_KEY)
+    app = start(
+        "app",
+        DATABASE_URL=postgres.url,
+        REDIS_URL=redis.url,
+        FEED_CACHE_SECONDS="60",
+        JWT_SECRET=SIGNING_KEY,
+        DATABASE_SLOW_QUERY_MS="60000",
+    )
     first = _write(app, "one")
     assert [_titles(app, "read1"), _titles(app, "read2")] == [["one"], ["one"]]
     assert ["db.query" in app.events(ident) for ident in ("read1", "read2")] == [True, False]
@@ -70,17 +77,17 @@ def test_without_redis_the_feed_is_only_slower(postgres: Postgres, redis: RedisS
     opened = [record for record in app.records() if record.get("event") == "circuit.opened"]
     assert {record["component"] for record in opened} == {"cache"}
     before = _lookups(app)["hit"]
-    wait_until("pages coming from Redis again", lambda: _titles(app) and _lookups(app)["hit"] > before, 20)
+    wait_until("pages coming from Redis again", lambda: _titles(app) and _lookups(app)["hit"] > before, 60)
     assert not [record for record in app.records() if record["level"] == "ERROR" and record.get("component") != "redis"]
 
 
 def test_several_workers_count_a_callers_requests_together(postgres: Postgres, redis: RedisServer, start: StartService) -> None:
-    """With two workers and a limit of 20, twenty of forty requests pass, or a few more when a minute begins in between."""
+    """With two workers and a limit of 20, twenty of fifty requests pass, or up to twice as many when a minute begins in between."""
     app = start("app", workers=2, DATABASE_URL=postgres.url, REDIS_URL=redis.url, RATE_LIMIT_PER_MINUTE="20")
-    answers = [app.get("/feed") for _ in range(40)]
+    answers = [app.get("/feed") for _ in range(50)]
     passed = [answer for answer in answers if answer.status_code == 200]
     assert {answer.status_code for answer in answers} == {200, 429}
-    assert len(passed) in range(20, 40)
+    assert len(passed) in range(20, 41)
     refused = next(answer for answer in answers if answer.status_code == 429)
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
-    assert sample(app.get("/metrics").text, "rate_limit_checks_total", outcome="refused") == 40 - len(passed)
+    assert sample(app.get("/metrics").text, "rate_limit_checks_total", outcome="refused") == 50 - len(passed)

@@ -38,8 +38,8 @@ def _at_commit(postgres: Postgres, statement: str) -> Iterator[None]:
         postgres.ask("DROP FUNCTION at_commit() CASCADE")
 
 
-def _start(start: StartService, postgres: Postgres) -> Service:
-    return start("app", DATABASE_URL=postgres.url, JWT_SECRET=SIGNING_KEY, DATABASE_TIMEOUT_SECONDS="2")
+def _start(start: StartService, postgres: Postgres, seconds: int) -> Service:
+    return start("app", DATABASE_URL=postgres.url, JWT_SECRET=SIGNING_KEY, DATABASE_TIMEOUT_SECONDS=str(seconds))
 
 
 def _record(app: Service, ident: str, event: str) -> dict[str, Any]:
@@ -54,10 +54,10 @@ def _record(app: Service, ident: str, event: str) -> dict[str, Any]:
 )
 def test_the_end_of_a_commit_is_told(postgres: Postgres, start: StartService, statement: str, reason: str) -> None:
     """500, an ERROR record with the operation `commit`, one terminal record; the connection serves again, and nothing was stored."""
-    app = _start(start, postgres)
+    app = _start(start, postgres, 5)
     headers = {**issued_headers("7"), "X-Event-ID": "commit"}
     with _at_commit(postgres, statement):
-        answer = httpx.post(f"{app.url}/posts", json={"title": "a", "body": "b"}, headers=headers, timeout=30, trust_env=False)
+        answer = httpx.post(f"{app.url}/posts", json={"title": "a", "body": "b"}, headers=headers, timeout=60, trust_env=False)
     assert answer.status_code == 500
     failed = _record(app, "commit", "db.query.failed")
     assert (failed["level"], failed["operation"], failed["reason"]) == ("ERROR", "commit", reason)
@@ -68,7 +68,7 @@ def test_the_end_of_a_commit_is_told(postgres: Postgres, start: StartService, st
 
 def test_a_client_that_leaves_while_its_post_waits_is_told_with_the_place(postgres: Postgres, start: StartService) -> None:
     """One terminal record, cancelled because the client is gone; the slow insert before it says where it was."""
-    app = _start(start, postgres)
+    app = _start(start, postgres, 30)
     body = orjson.dumps({"title": "a", "body": "b"})
     head = ["POST /posts HTTP/1.1", "Host: app", "Content-Type: application/json", f"Content-Length: {len(body)}", "X-Event-ID: left"]
     head += [f"{name}: {value}" for name, value in issued_headers("7").items()]
@@ -77,4 +77,5 @@ def test_a_client_that_leaves_while_its_post_waits_is_told_with_the_place(postgr
         wait_until("the insert waiting", lambda: postgres.ask(WAITING) == "1")
     terminal = _record(app, "left", "http.request.cancelled")
     assert (terminal["level"], terminal["outcome"], terminal["reason"]) == ("WARNING", "cancelled", "client_gone")
-    assert _record(app, "left", "db.query.slow")["operation"] == "insert"
+    slow = [record["operation"] for record in app.records("left") if record["event"] == "db.query.slow"]
+    assert "insert" in slow  # on a busy machine others may be, too
