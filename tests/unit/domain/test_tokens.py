@@ -46,9 +46,9 @@ def test_what_was_issued_is_read_back() -> None:
     before = time.time()
     claims = verify(SETTINGS, issue(SETTINGS, "7", "operator", session="s1"))
     assert (claims.user_id, claims.role, claims.session) == ("7", "operator", "s1")
-    assert claims.expires_at - before == pytest.approx(SETTINGS.access_token_minutes * 60, abs=5)
+    assert claims.expires_at - before == pytest.approx(SETTINGS.access_token_minutes * 60, abs=60)
     refresh = verify(SETTINGS, issue(SETTINGS, "7", kind="refresh"), "refresh")
-    assert refresh.expires_at - before == pytest.approx(SETTINGS.refresh_token_days * 86400, abs=5)
+    assert refresh.expires_at - before == pytest.approx(SETTINGS.refresh_token_days * 86400, abs=60)
 
 
 @pytest.mark.req("AUT-02", "AUT-09")
@@ -95,8 +95,9 @@ def test_clocks_may_differ_a_little() -> None:
         (forged({}, algorithm="HS512", key=KEY * 2), "algorithm"),
         (forged({"iss": "somebody"}), "issuer"),
         (forged({"aud": "something"}), "audience"),
-        (forged({"nbf": time.time() + 3600}), "not_yet_valid"),
-        (forged({"iat": time.time() + 3600}), "not_yet_valid"),
+        # Made when the tests are gathered, used when it is their turn: that may be an hour later.
+        (forged({"nbf": time.time() + 86400}), "not_yet_valid"),
+        (forged({"iat": time.time() + 86400}), "not_yet_valid"),
         (forged({"kind": "refresh"}), "kind"),
         (forged({"sub": ["7"]}), "claims"),
         (forged({"sub": ""}), "claims"),

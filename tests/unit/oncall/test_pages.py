@@ -106,7 +106,7 @@ async def test_a_forged_link_is_refused(site: tuple[Service, httpx.AsyncClient])
     service, http = site
     ident = await open_incident(http)
     token = service.links.acknowledge(ident, 1, "ayse").partition("token=")[2]
-    for forged in ("", "x", token[:-2] + "xx", token.replace(ident, "b" * 32)):
+    for forged in ("", "x", token[:-1] + ("y" if token[-1] == "x" else "x"), token.replace(ident, "b" * 32)):
         assert (await http.get("/acknowledge", params={"token": forged})).status_code == 403
         assert (await http.post("/acknowledge", content=f"token={forged}", headers=FORM)).status_code == 403
 

@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -37,7 +37,7 @@ def _server(port: int, answer: Callable[[bytes], bytes]) -> Iterator[list[bytes]
                 connection, _ = listener.accept()
             except OSError:
                 return
-            with connection:
+            with connection, suppress(ConnectionError):
                 while message := connection.recv(4096):
                     heard.append(message)
                     connection.sendall(answer(message))

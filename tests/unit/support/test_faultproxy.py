@@ -44,7 +44,7 @@ def proxy() -> Iterator[FaultProxy]:
 @pytest.fixture
 def client(proxy: FaultProxy) -> Iterator[httpx.Client]:
     """A client that keeps its connection, which was used once."""
-    with httpx.Client(base_url=proxy.url, timeout=0.5, trust_env=False) as client:
+    with httpx.Client(base_url=proxy.url, timeout=30, trust_env=False) as client:
         assert client.post("/", content=BODY).content == BODY
         yield client
 
@@ -66,7 +66,7 @@ def test_silence_is_a_time_out(proxy: FaultProxy, client: httpx.Client, mode: Mo
     before = _Echo.asked
     proxy.set_mode(mode)
     with pytest.raises(httpx.TimeoutException):
-        client.post("/", content=BODY)
+        client.post("/", content=BODY, timeout=0.5)
     if mode == "hold_answers":
         wait_until("the server has answered", lambda: _Echo.asked > before and proxy.held > 0)
     else:
@@ -89,5 +89,5 @@ def test_an_answer_in_the_servers_name(proxy: FaultProxy, client: httpx.Client, 
 def test_a_delay_changes_nothing_but_time(proxy: FaultProxy, client: httpx.Client) -> None:
     """Every byte arrives."""
     proxy.set_mode("delay")
-    assert client.post("/", content=BODY, timeout=30).content == BODY
+    assert client.post("/", content=BODY).content == BODY
     assert proxy.faults

@@ -4,7 +4,9 @@ import pytest
 
 from app.stack.backup.native import NativePlace
 from app.stack.errors import StackError
+from app.stack.listeners import free_offset
 from app.stack.stack import Stack
+from tests.unit.stack.conftest import OpenStack
 
 
 def test_a_stack_that_was_never_started_is_empty(stack: Stack) -> None:
@@ -51,7 +53,8 @@ def test_the_old_secrets_are_those_of_the_stack_from_then_on(stack: Stack) -> No
     assert stack.paths.env_file.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_server_that_does_not_run_is_named_with_what_to_do(stack: Stack) -> None:
+def test_a_server_that_does_not_run_is_named_with_what_to_do(open_at: OpenStack) -> None:
     """The sentence is a command that helps."""
+    stack = open_at(STACK_PORT_OFFSET=str(free_offset()))
     with pytest.raises(StackError, match=r"^PostgreSQL does not answer .*nobet up postgres$"):
         NativePlace(stack).must_run("postgres")

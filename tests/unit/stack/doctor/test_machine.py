@@ -1,5 +1,6 @@
 """The machine: each shortage is told with its cause and its fix, and plenty is not."""
 
+import re
 import shutil
 import socket
 import time
@@ -141,7 +142,7 @@ def test_a_clock_that_differs_from_the_stack(scene: Scene, servers: Servers) -> 
     """Said with the difference."""
     _prometheus(servers, time.time() - 300, "1")
     what, _, fix = only(machine.clock(scene))
-    assert "differ by 300 s" in what
+    assert re.search(r"differ by 3\d\d s", what)
     assert "timedatectl" in fix
 
 
