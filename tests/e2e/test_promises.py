@@ -10,7 +10,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.support.evidence import contents
+from tests.support.files import contents
 from tests.support.load import Load
 from tests.support.sentry_sink import SentrySink
 from tests.support.stack import RunningStack

@@ -13,6 +13,7 @@ from app.stack.paths import CHECKOUT
 from tests.support.sentry_sink import SentrySink
 from tests.support.stack import RunningStack
 from tests.support.stores import Stores, has_jaeger
+from tests.support.suggesting import suggested
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
@@ -81,9 +82,8 @@ def test_prometheus_answers_for_the_requests(stores: Stores) -> None:
 @pytest.mark.req("COR-16", "TRC-03", "TRC-07", "LOG-15", "COR-15")
 def test_one_id_tells_the_story_of_two_services(world: RunningStack, app: httpx.Client, stores: Stores) -> None:
     """Records of app and voice under one id and one trace, in order, and the spans of both in Jaeger."""
-    answer = app.post("/suggest", json={"user_id": "7", "topic": "tea"}, headers={"X-Event-ID": "story1"})
-    assert answer.status_code == 200
-    records = wait_until("both services' records", lambda: _ended(stores.of_request("story1")), ARRIVAL_SECONDS)
+    ident = suggested(app, "story1")
+    records = wait_until("both services' records", lambda: _ended(stores.of_request(ident)), ARRIVAL_SECONDS)
     assert {record["service_name"] for record in records} == {"app", "voice"}
     (trace_id,) = {record["trace_id"] for record in records}
     assert [record["timestamp"] for record in records] == sorted(record["timestamp"] for record in records)

@@ -14,6 +14,7 @@ from websockets.sync.client import connect
 
 from tests.support.stack import RunningStack
 from tests.support.stores import Stores, has_jaeger
+from tests.support.suggesting import suggested
 from tests.support.users import SignedInUser, new_user
 from tests.support.waiting import wait_until
 
@@ -70,8 +71,7 @@ def test_a_crash_answers_the_five_questions(world: RunningStack, stores: Stores,
 @pytest.mark.req("COR-16", "TRC-06")
 def test_a_request_through_two_services_is_one_story(world: RunningStack, stores: Stores, app: httpx.Client) -> None:
     """Records of both in time, one verdict about the outer one, and the waterfall with both services in it."""
-    ident = f"story-{uuid.uuid4().hex[:8]}"
-    assert app.post("/suggest", json={"user_id": "42", "topic": "tea"}, headers={"X-Event-ID": ident}).status_code == 200
+    ident = suggested(app, "story")
     settled(stores, "request_id", ident, "http.request.completed")
 
     def told() -> dict[str, Any] | None:

@@ -2,8 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any, Final
 
 from app.core.requests import OUTCOME_EVENTS
@@ -52,17 +51,6 @@ def rising(stores: Stores, *expressions: str, by: float = 1) -> Iterator[None]:
     for expression, was in before.items():
         check: Callable[[], bool] = lambda expression=expression, was=was: value(expression) >= was + by  # type: ignore[misc]  # noqa: E731
         wait_until(f"{expression} rising by {by:g} from {was:g}", check, ARRIVAL_SECONDS)
-
-
-def contents(*folders: Path) -> dict[str, bytes]:
-    """What is in the files below these folders, by path. One that goes in the meantime, as a shipped segment does, is left out."""
-    found: dict[str, bytes] = {}
-    for folder in folders:
-        for path in folder.rglob("*"):
-            with suppress(FileNotFoundError):
-                if path.is_file():
-                    found[str(path)] = path.read_bytes()
-    return found
 
 
 @contextmanager

@@ -6,11 +6,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.evidence import ARRIVAL_SECONDS, chain, events, fresh, table_away
+from tests.support.evidence import ARRIVAL_SECONDS, chain, events, table_away
 from tests.support.sentry_sink import SentrySink
 from tests.support.servers import Postgres
 from tests.support.stack import RunningStack
 from tests.support.stores import Stores, has_jaeger
+from tests.support.suggesting import suggested
 from tests.support.users import new_user
 from tests.support.waiting import wait_until
 
@@ -77,9 +78,8 @@ def test_a_time_and_a_user_lead_to_everything(world: RunningStack, app: httpx.Cl
 @pytest.mark.req("COR-15", "TRC-03")
 def test_a_call_to_another_service_is_in_the_chain_too(world: RunningStack, app: httpx.Client, stores: Stores) -> None:
     """The other service's records are under the same id and trace, between the question and the answer."""
-    user, ident = new_user(app, "j14-call"), fresh("j14-call")
-    wanted = {"user_id": "999", "topic": "tea"}
-    assert app.post("/api/suggest", json=wanted, headers={**user.headers, "X-Event-ID": ident}).status_code == 200
+    user = new_user(app, "j14-call")
+    ident = suggested(app, "j14-call", "/api/suggest", user.headers)
     chain(stores, ident, service="voice")
     records = chain(stores, ident)
     steps = [record["event"] for record in events(records, "suggestion.requested", "voice.suggested", "suggestion.received")]

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from tests.support.evidence import ARRIVAL_SECONDS, contents, fresh
+from tests.support.evidence import ARRIVAL_SECONDS, fresh
+from tests.support.files import contents
 from tests.support.processes import bare_environment
 from tests.support.sentry_sink import SentrySink
 from tests.support.stack import RunningStack
