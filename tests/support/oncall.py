@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import httpx
+import psutil
 import yaml
 
 from tests.support.processes import bare_environment, free_port
@@ -72,6 +73,7 @@ class Replica:
         """With -9: nothing is put in order."""
         if self.pid:
             os.kill(self.pid, signal.SIGKILL)
+            wait_until("the replica's end, which frees its port", lambda: not psutil.pid_exists(self.pid))
             self.pid = 0
 
     def post(self, *alerts: dict[str, Any], timeout: float = 30) -> httpx.Response:
@@ -177,9 +179,9 @@ class Phone(Receiver):
 
     def answer(self, asked: Asked) -> Reply:
         """Keep it, then answer after a while."""
-        if self.hang is not None:
+        if (hang := self.hang) is not None:
             self.hanging.set()
-            self.hang.wait(60)
+            hang.wait(60)
             return Reply(500)
         if asked.method == "GET":  # whether Prometheus is ready
             return Reply(200)

@@ -42,7 +42,12 @@ class OncallPage(Browser):
 
     def visit(self, url: str) -> None:
         """Load it."""
-        self._command("Page.navigate", url=url)
+
+        def is_asked_for() -> bool:
+            """Chromium gives up what it asks for when another test adds a network to this machine."""
+            return self._command("Page.navigate", url=url).get("errorText") != "net::ERR_NETWORK_CHANGED"
+
+        wait_until(f"{url} is asked for", is_asked_for, LOAD_SECONDS)
         wait_until(f"{url} is loaded", lambda: self.run("location.href") == url and self._is_complete(), LOAD_SECONDS)
 
     def arrives_at(self, path: str) -> None:

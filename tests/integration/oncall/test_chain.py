@@ -42,7 +42,7 @@ class Server:
         """End it."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(30)
+            self._process.wait(60)
             self._process = None
 
 
@@ -110,7 +110,9 @@ def test_whichever_of_the_chain_stops_somebody_is_paged_and_nothing_counts_as_ov
             prometheus(tmp_path / "prom", manager.url, prometheus_port) as source,
         ):
             wait_until("the page", lambda: messages("PaymentsDown", "page"), PATIENCE)
-            wait_until("the watchdog is there", lambda: messages("WatchdogMissing", "page") == messages("WatchdogMissing", "resolved"))
+            wait_until(
+                "the watchdog is there", lambda: messages("WatchdogMissing", "page") == messages("WatchdogMissing", "resolved"), PATIENCE
+            )
             before = messages("WatchdogMissing", "page")
             source.stop()
             wait_until("the missing watchdog pages", lambda: messages("WatchdogMissing", "page") > before, PATIENCE)
@@ -118,7 +120,11 @@ def test_whichever_of_the_chain_stops_somebody_is_paged_and_nothing_counts_as_ov
             assert messages("PaymentsDown", "resolved") == 0
             assert "resolved" not in timeline("PaymentsDown")
             source.start()
-            wait_until("the watchdog is back", lambda: messages("WatchdogMissing", "resolved") > before, PATIENCE)
+            wait_until(
+                "the watchdog is back",
+                lambda: before < messages("WatchdogMissing", "page") == messages("WatchdogMissing", "resolved"),
+                PATIENCE,
+            )
             before = messages("WatchdogMissing", "page")
             manager.stop()
             wait_until("a dead Alertmanager pages", lambda: messages("WatchdogMissing", "page") > before, PATIENCE)

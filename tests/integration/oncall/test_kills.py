@@ -165,7 +165,7 @@ def test_an_end_that_overtakes_its_beginning_leaves_nothing_open(replicas: MakeR
         for number in range(10):
             names = [alert(f"Swift{number}", firing=firing, started=now) for firing in (True, False)]
             at_once([partial(as_taken, pair, chance, one) for one in names])
-        wait_until("all are over", lambda: {found["state"] for found in pair[0].incidents()} == {"resolved"}, 30)
+        wait_until("all are over", lambda: {found["state"] for found in pair[0].incidents()} == {"resolved"}, 60)
         assert len(pair[0].incidents()) == 10
 
 
