@@ -46,7 +46,7 @@ def test_a_service_starts_serves_and_ends_in_order_with_json_only(tmp_path: Path
     try:
         live = f"http://127.0.0.1:{port}/health/live"
         wait_until("the service answering", lambda: httpx.get(live).status_code == 200, 60)
-        body = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        body = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
         wait_until("all workers sharing", lambda: f"process_workers {workers}.0" in httpx.get(f"http://127.0.0.1:{port}/metrics").text, 30)
         assert "app_info" in body
     finally:
