@@ -45,7 +45,7 @@ class Shipping:
         self.admin: Final = Elasticsearch(self.url, basic_auth=stack.sign_in("admin"), request_timeout=30)
         self.producer = Producer(self.spool, self.seed)
         self.process: Running | None = None
-        self._offset = free_offset_of("shipper")
+        self._offset = free_offset_of("shipper", "cleanup")
         self._http = self._ask_at("127.0.0.1")
         self.overrides: dict[str, str] = {}
         self.module = "app.shipper"
@@ -154,7 +154,8 @@ class Shipping:
     def dead_letters(self) -> list[dict[str, Any]]:
         """All dead letters of this test."""
         self.count(self.dead)
-        hits = self.admin.search(index=f"{self.dead}-*", size=1000, ignore_unavailable=True, allow_no_indices=True)["hits"]["hits"]
+        where: dict[str, Any] = {"index": f"{self.dead}-*", "ignore_unavailable": True, "allow_no_indices": True}
+        hits = once_it_is_born(lambda: self.admin.search(**where, size=1000))["hits"]["hits"]
         return [hit["_source"] for hit in hits]
 
     def events(self, name: str) -> list[dict[str, Any]]:
@@ -199,7 +200,7 @@ class Shipping:
                 0,
             )
 
-        wait_until("the counters equal what the store holds", agree, 20)
+        wait_until("the counters equal what the store holds", agree, START_SECONDS)
 
     def close(self) -> None:
         """End what runs and remove the indices."""

@@ -33,6 +33,7 @@ class Tracking:
             "database_url": postgres.url,
             "analytics_key": KEY,
             "analytics_flush_seconds": 0.1,
+            "analytics_shutdown_seconds": 60,  # however busy the machine is: what was tracked is stored
             "log_index_prefix": shipping.prefix,
             "elasticsearch_url": shipping.url,
             "elasticsearch_cleanup_password": shipping.stack.sign_in("cleanup")[1],

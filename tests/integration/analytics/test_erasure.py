@@ -85,10 +85,11 @@ def test_everything_about_a_user_goes_and_nothing_else(tracking: Tracking) -> No
     assert {document["user_ref"] for document in tracking.documents()} == others
     assert tracking.rows() == 60
     assert not any(ref in tracking.everything() for ref in refs if ref)
+    tracking.shipping.count()
     assert tracking.shipping.documents(user_id="7") == []
     assert len(tracking.shipping.documents(user_id="8")) == 2500
     assert ['"8"' in letter["raw"] for letter in tracking.shipping.dead_letters()] == [True]
-    (audit,) = wait_until("the audit record arrives", lambda: tracking.shipping.events("user.erased"), 30)
+    (audit,) = wait_until("the audit record arrives", lambda: tracking.shipping.events("user.erased"), 60)
     assert (audit["level"], audit["outcome"], audit["count"]) == ("INFO", "success", 60 + 60 + 2500 + 1)
     assert audit["extra"]["user_ref"] in refs
     assert "user_id" not in audit
@@ -105,6 +106,7 @@ def test_what_can_not_be_erased_is_said_with_an_exit_code(tracking: Tracking) ->
     assert done.returncode == 1
     assert "database can't be asked" in done.stderr
     assert tracking.postgres.password not in done.stdout + done.stderr
+    tracking.shipping.count()
     assert tracking.shipping.documents(user_id="7") == []
     tracking.postgres.start()
     refused = _erase(tracking, "7", ELASTICSEARCH_CLEANUP_PASSWORD="wrong")

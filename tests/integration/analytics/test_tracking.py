@@ -49,7 +49,8 @@ def test_a_day_s_events_are_in_both_stores_exactly_once(tracking: Tracking) -> N
     documents = tracking.documents()
     assert len({document["id"] for document in documents}) == MANY
     assert tracking.rows("user_ref IS NOT NULL") == MANY
-    assert tracking.shipping.arrived() == set(tracking.shipping.producer.written)
+    written = set(tracking.shipping.producer.written)
+    wait_until("the log records are there, too", lambda: tracking.shipping.arrived() == written, 60)
 
 
 @pytest.mark.req("SHP-06", "ANA-06")
@@ -57,9 +58,10 @@ def test_killing_the_shipper_loses_and_doubles_no_event(tracking: Tracking) -> N
     """`kill -9` in the middle, twice: the guarantees of the log carry over."""
     tracking.track(*_events(6000), analytics_queue_events=6000, analytics_shutdown_seconds=60)
     for _ in range(2):
-        tracking.shipping.start(SHIPPER_BATCH_DOCS="100")
         before = tracking.shipping.count(tracking.events)
-        wait_until("events flow", lambda before=before: tracking.shipping.count(tracking.events) > before, 30)  # type: ignore[misc]
+        goal = min(before + 1, 6000)  # a life may have brought them all before it was looked at
+        tracking.shipping.start(SHIPPER_BATCH_DOCS="100")
+        wait_until("events flow", lambda goal=goal: tracking.shipping.count(tracking.events) >= goal, 60)  # type: ignore[misc]
         tracking.shipping.kill(signal.SIGKILL)
     tracking.shipping.start()
     tracking.wait_for(6000)
@@ -90,7 +92,7 @@ def test_a_database_that_hangs_is_given_up_and_tried_again(tracking: Tracking) -
     """Frozen for longer than a batch may take: nothing is lost and nothing stored twice."""
 
     async def work() -> None:
-        async with tracking.running(analytics_shutdown_seconds=60, analytics_store_timeout_seconds=0.5):
+        async with tracking.running(analytics_shutdown_seconds=60, analytics_store_timeout_seconds=2):
             tracking.postgres.freeze()
             try:
                 for _ in range(250):
@@ -107,12 +109,13 @@ def test_a_database_that_hangs_is_given_up_and_tried_again(tracking: Tracking) -
 @pytest.mark.req("PRV-08", "ANA-07", "ANA-11")
 def test_neither_store_has_anything_personal(tracking: Tracking) -> None:
     """E-mail address, name, IP address, telephone number and the user id itself: none of them arrives anywhere."""
-    personal = {"email": "ada@example.org", "name": "Ada Lovelace", "ip": "8.8.8.8", "model": "8.8.8.8", "chat_id": "ada@example.org"}
+    personal = {"email": "zuhal@example.org", "name": "Zuhal Lovelace", "ip": "8.8.8.8", "model": "8.8.8.8", "chat_id": "zuhal@example.org"}
     tracking.shipping.start()
-    tracking.track(("ada@example.org", "message_sent", {**personal, "message_length": 3, "platform": "+90 532 111 22 33"}))
+    tracking.track(("zuhal@example.org", "message_sent", {**personal, "message_length": 3, "platform": "+90 532 111 22 33"}))
     tracking.wait_for(1)
     stored = tracking.everything()
-    assert [text for text in ("ada", "Ada", "8.8.8.8", "532") if text in stored] == []
+    # No word that ids in hexadecimal or the digits of a time could have by chance.
+    assert [text for text in ("zuhal", "Zuhal", "Lovelace", "8.8.8.8", "532 111", "5321112233") if text in stored] == []
     (document,) = tracking.documents()
     assert document["properties"] == {"message_length": 3}
     assert len(json.dumps(document)) < 1024
@@ -127,7 +130,7 @@ def test_the_time_between_the_ends_of_a_flow_can_be_asked_for(tracking: Tracking
         async with tracking.running():
             with context.run("test"):
                 analytics.track_event("1", "payment_started")
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.1)
                 analytics.track_event("1", "payment", {"outcome": "success", "duration_ms": 50})
 
     tracking.shipping.start()
@@ -177,7 +180,7 @@ def test_several_workers_keep_each_other_s_events_whole(tracking: Tracking, tmp_
         LOG_STDOUT="false",
     )  # fmt: skip
     workers = [subprocess.Popen([sys.executable, "-c", WORKER, "1000"], cwd=tmp_path, env=env) for _ in range(3)]
-    assert [worker.wait(60) for worker in workers] == [0, 0, 0]
+    assert [worker.wait(180) for worker in workers] == [0, 0, 0]
     tracking.wait_for(3000)
     assert tracking.rows() == 3000
 

@@ -12,6 +12,7 @@ from websockets.sync.client import connect
 from app.stack.gateway.sites import APP, SITES, Site, host_of
 from tests.integration.gateway.conftest import OpenGateway
 from tests.support.gateway import PASSWORD, USER, Behind, Gateway
+from tests.support.waiting import wait_until
 
 EACH_SITE = pytest.mark.parametrize("site", [APP, *SITES], ids=lambda site: site.name or "app")
 GUARDED = pytest.mark.parametrize("site", [site for site in SITES if not site.signs_in], ids=lambda site: site.name)
@@ -175,16 +176,24 @@ def test_the_certificate_is_for_all_names_and_only_new_tls_is_spoken(gateway: Ga
     assert "alert protocol version" in done.stderr
 
 
-def test_what_the_gateway_notes_holds_no_secret(gateway: Gateway) -> None:
+def test_what_the_gateway_notes_holds_no_secret(open_gateway: OpenGateway) -> None:
     """Its log has neither paths nor queries, passwords or whole addresses; the request id leads to the app's record."""
+    gateway = open_gateway()
     with gateway.client("prometheus") as client:
         client.get("/canary-path?token=canary-query", auth=("canary-user", "canary-password"))
     with gateway.client() as client:
         client.get("/canary-path?token=canary-query", headers={"Cookie": "canary-cookie"})
+
+    def noted() -> dict[str, dict[str, str]]:
+        lines = gateway.output.read_text(encoding="utf-8").splitlines()
+        return {line["status"]: line for line in map(json.loads, lines)}
+
+    # A line is written when the answer is out.
+    wait_until("both requests are noted", lambda: {"200", "401"} <= noted().keys())
+    last = noted()["200"]
     text = gateway.output.read_text(encoding="utf-8")
     assert "canary" not in text
     assert '127.0.0.1"' not in text.replace('"upstream":"127.0.0.1', "")
-    last = json.loads(text.splitlines()[-1])
     assert (last["status"], last["client"], last["request_id"]) == ("200", "127.0.0.0", "event-of-the-test")
 
 

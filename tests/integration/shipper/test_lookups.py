@@ -27,10 +27,16 @@ def shipped(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> It
         shipping.set_up()
         _write(shipping.spool)
         shipping.start()
-        wait_until("the records arrive", lambda: shipping.count() >= 7, 60)
+        wait_until("the records arrive", lambda: shipping.count() and _are_there(shipping), 60)
         yield shipping
     finally:
         shipping.close()
+
+
+def _are_there(shipping: Shipping) -> bool:
+    """Whether those of each service are, the shipper's own among them."""
+    least = {"app": 5, "voice": 1, "shipper": 1}
+    return all(shipping.count_of(service_name=[name]) >= count for name, count in least.items())
 
 
 def _write(spool: Path) -> None:
@@ -50,7 +56,9 @@ def _write(spool: Path) -> None:
 
 def search(shipping: Shipping, query: str, user: str = "reader") -> list[dict[str, object]]:
     """`GET PREFIX-*/_search?…` as a person would send it, as nobet_<user>; the documents that it finds."""
-    answer = httpx.get(f"{shipping.url}/{shipping.prefix}-*/_search?{query}", auth=shipping.stack.sign_in(user), trust_env=False)
+    answer = httpx.get(
+        f"{shipping.url}/{shipping.prefix}-*/_search?{query}", auth=shipping.stack.sign_in(user), trust_env=False, timeout=60
+    )
     assert answer.status_code == 200, answer.text
     return [hit["_source"] for hit in answer.json()["hits"]["hits"]]
 
@@ -65,7 +73,7 @@ def test_todays_index_is_listed(shipped: Shipping) -> None:
     """`_cat/indices?v` shows one index of today, for people and for the reader."""
     (day,) = {str(document["timestamp"])[:10].replace("-", ".") for document in search(shipped, "size=100")}
     for user in ("admin", "reader"):
-        answer = httpx.get(f"{shipped.url}/_cat/indices?v", auth=shipped.stack.sign_in(user), trust_env=False)
+        answer = httpx.get(f"{shipped.url}/_cat/indices?v", auth=shipped.stack.sign_in(user), trust_env=False, timeout=60)
         assert answer.status_code == 200
         assert answer.text.startswith("health")
         assert f"{shipped.prefix}-{day}" in answer.text
@@ -74,7 +82,7 @@ def test_todays_index_is_listed(shipped: Shipping) -> None:
 @pytest.mark.req("SHP-03")
 def test_the_root_address_says_that_it_lives(shipped: Shipping) -> None:
     """`curl ELASTICSEARCH_URL` answers with name and version."""
-    answer = httpx.get(shipped.url, auth=shipped.stack.sign_in("admin"), trust_env=False)
+    answer = httpx.get(shipped.url, auth=shipped.stack.sign_in("admin"), trust_env=False, timeout=60)
     assert answer.status_code == 200
     assert answer.json()["version"]["number"].startswith("8.")
 
@@ -133,6 +141,7 @@ def test_records_sort_in_the_order_of_microseconds(shipped: Shipping) -> None:
         headers={"content-type": "application/x-ndjson"},
         auth=shipped.stack.sign_in("admin"),
         trust_env=False,
+        timeout=60,
     )
     assert answer.json()["errors"] is False
     for name in ("timestamp", "@timestamp"):
@@ -194,6 +203,7 @@ def test_everybody_may_do_their_work_and_no_more(shipped: Shipping, what: str, u
         headers={"content-type": "application/x-ndjson" if "_bulk" in path else "application/json"},
         auth=shipped.stack.sign_in(user),
         trust_env=False,
+        timeout=60,
     )
     refused = answer.status_code == 403 or (answer.status_code == 200 and answer.json().get("errors") is True)
     shipped.admin.options(ignore_status=404).indices.delete(index=facts["index"])
@@ -205,7 +215,7 @@ def test_everybody_may_do_their_work_and_no_more(shipped: Shipping, what: str, u
 def test_nobody_gets_in_without_the_right_password(shipped: Shipping) -> None:
     """No credentials and wrong ones are answered with 401."""
     for auth in (None, ("nobet_reader", "wrong"), ("elastic", "changeme")):
-        assert httpx.get(f"{shipped.url}/_search", auth=auth, trust_env=False).status_code == 401
+        assert httpx.get(f"{shipped.url}/_search", auth=auth, trust_env=False, timeout=60).status_code == 401
 
 
 @pytest.mark.req("SHP-09")

@@ -114,7 +114,7 @@ def served(folder: Path, target: str, **variables: str) -> Iterator[tuple[httpx.
     """The app running as the page starts it; a client, and the file with what it printed."""
     port, output = free_port(), folder / "output.log"
     command = [sys.executable, "-m", "uvicorn", target, "--port", str(port), "--no-access-log"]
-    environment = {**bare_environment(), "PYTHONPATH": str(folder), **variables}
+    environment = {**bare_environment(HEALTH_TIMEOUT_SECONDS="20"), "PYTHONPATH": str(folder), **variables}
     with output.open("wb") as out:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     try:

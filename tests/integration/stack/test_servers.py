@@ -9,6 +9,7 @@ import psutil
 import pytest
 from elasticsearch import AuthorizationException, Elasticsearch
 
+from tests.support.newborn import once_it_is_born
 from tests.support.stack import RunningStack
 from tests.support.waiting import wait_until
 
@@ -78,7 +79,7 @@ def test_the_reader_reads_and_writes_nothing(stack: RunningStack) -> None:
     """Grafana's and `nobet story`'s user can't change what it shows."""
     stack.need("elasticsearch")
     with _client(stack, "reader") as client:
-        assert client.search(index="logs-*", ignore_unavailable=True)["timed_out"] is False
+        assert once_it_is_born(lambda: client.search(index="logs-*", ignore_unavailable=True))["timed_out"] is False
         with pytest.raises(AuthorizationException):
             client.create(index="logs-runner-2026.01.02", id="1", document={"message": "x"})
 
@@ -94,7 +95,7 @@ def test_the_exporters_see_their_servers(stack: RunningStack) -> None:
         wait_until(
             f"{metric} of {name}",
             lambda name=name, metric=metric: metric in httpx.get(f"{stack.url(name)}/metrics", timeout=10).text.splitlines(),  # type: ignore[misc]
-            30,
+            60,
         )
 
 
