@@ -20,6 +20,7 @@ from tests.support.processes import bare_environment
 from tests.support.stack import RunningStack
 
 RUN_SECONDS: Final = 120
+GOING_SECONDS: Final = 30
 
 
 class Retention:
@@ -161,11 +162,16 @@ class Retention:
 
     def _found(self, name: str) -> dict[str, Any]:
         """What an index has, or its archive. A deletion that was asked for before its asker was killed may end between two looks."""
-        if name in self.indices():
+        patience = time.monotonic() + GOING_SECONDS
+        while name in self.indices():
             try:
                 return self.documents(name)
             except httpx.HTTPStatusError as error:
-                if error.response.status_code != httpx.codes.NOT_FOUND:
+                # While it goes its shard is gone (503) before its name is (404).
+                if (
+                    error.response.status_code not in (httpx.codes.NOT_FOUND, httpx.codes.SERVICE_UNAVAILABLE)
+                    or time.monotonic() > patience
+                ):
                     raise
         return self.archived(name)
 

@@ -1,5 +1,7 @@
 """Archive, prove, delete, restore: over a real Elasticsearch, as nobet_cleanup."""
 
+import datetime as dt
+
 import pyrage
 import pytest
 
@@ -10,11 +12,21 @@ from app.core.log_setup import setup_logging
 from tests.integration.cleanup.conftest import MakeRetention
 from tests.support.records import spooled
 from tests.support.retention import Retention
+from tests.support.waiting import wait_until
+
+DAY_LEFT_SECONDS = 60
+"""More than it takes to make a dozen indices and to clean up once."""
+
+
+def _day_is_long() -> bool:
+    now = dt.datetime.now(dt.UTC)
+    return (now + dt.timedelta(seconds=DAY_LEFT_SECONDS)).date() == now.date()
 
 
 @pytest.mark.req("RET-01", "RET-03", "RET-04", "RET-07", "BAK-01", "ELK-07", "TST-10")
 def test_only_expired_indices_of_our_prefixes_go_and_each_has_an_archive(make_retention: MakeRetention) -> None:
     """89 and 90 days stay, 91 goes; so for logs, events, dead letters and a further prefix. Foreign and malformed names survive."""
+    wait_until("midnight UTC being over, at which 90 days become 91", _day_is_long, 2 * DAY_LEFT_SECONDS, pause=1)
     retention = make_retention(log_cleanup_prefixes="logs-elk")
     name = retention.name
     retention.values["log_cleanup_prefixes"] = f"logs-elk{name}"

@@ -205,6 +205,6 @@ def test_a_run_that_is_told_to_stop_deletes_nothing_more_and_counts_as_no_failur
     process = retention.start("serve")
     wait_until("the run having begun", lambda: retention.folder.exists() and list(retention.folder.iterdir()), 60)
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     assert process.returncode == 0
     retention.assert_nothing_is_lost(expected)
