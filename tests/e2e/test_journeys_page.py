@@ -13,12 +13,14 @@ from app.core.ports import PORTS
 from tests.config.test_journeys import PAGE, SECTIONS
 from tests.support.processes import CHECKOUT
 from tests.support.stack import RunningStack
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 
 BLOCK: Final = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
 PLAYED: Final = {journey: "".join(BLOCK.findall(text)) for journey, text in SECTIONS.items() if BLOCK.search(text)}
 SECONDS: Final = 200
+PATIENCE_SECONDS: Final = 90
 AS_LONG: Final = 2
 """The page's pauses are for a machine of one's own; here they are so many times as long, because all other tests run beside."""
 
@@ -67,7 +69,13 @@ def prepared(world: RunningStack, app: object, tmp_path_factory: pytest.TempPath
     kept = tmp_path_factory.mktemp("journeys") / "variables"
     first = BLOCK.findall(PAGE.partition("## J-01")[0])[0]
     names = "app voice prometheus json name credentials user token auth operator"
-    shell(world, f"{first}\n(declare -p {names}; declare -f nobet field) > {shlex.quote(str(kept))}")
+    script = f"{first}\n(declare -p {names}; declare -f nobet field) > {shlex.quote(str(kept))}"
+
+    def play() -> bool:
+        shell(world, script)
+        return True
+
+    wait_until("somebody has an account and is signed in", play, PATIENCE_SECONDS)  # what the tests before stopped may still be starting
     return kept
 
 
