@@ -22,7 +22,7 @@ from tests.support.shipping import Shipping
 from tests.support.stack import RunningStack
 from tests.support.waiting import wait_until
 
-WORK_SECONDS: Final = 20.0
+WORK_SECONDS: Final = 60.0
 """A shipper that is to be killed gets so long to begin its work: killing it while it loads its modules proves nothing."""
 
 HEAL_SECONDS: Final = 180

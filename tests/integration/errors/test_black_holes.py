@@ -37,8 +37,8 @@ def test_answers_stay_right_losses_are_counted_and_the_end_is_bounded(start: Cal
     def dropped(signal: str) -> float:
         return sample(app.get("/metrics").text, "telemetry_dropped_total", signal=signal)
 
-    wait_until("lost error events being counted", lambda: dropped("error_event") > 0, 60)
-    wait_until("lost spans being counted", lambda: dropped("span") > 0, 60)
+    wait_until("lost error events being counted", lambda: dropped("error_event") > 0, 120)
+    wait_until("lost spans being counted", lambda: dropped("span") > 0, 120)
     process = app._process
     app.stop()
     assert process is not None

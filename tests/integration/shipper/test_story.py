@@ -43,7 +43,16 @@ def told(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Itera
         bad = json.dumps({"timestamp": "2026-11-22T02:15:04.123456Z", "request_id": "abc123", "count": {"no": "number"}}).encode()
         assert shipping.producer._writer.append(bad.replace(b": ", b":") + b"\n")
         shipping.start()
-        wait_until("the records arrive", lambda: shipping.count() >= 7 and shipping.count(shipping.dead) == 1, 60)
+        least = {"abc123": 3, "abc999": 1, "other-id": 1}
+        wait_until(
+            "the records arrive",
+            lambda: (
+                shipping.count() >= 7
+                and shipping.count(shipping.dead) == 1
+                and all(shipping.count_of(request_id=[ident]) >= count for ident, count in least.items())
+            ),
+            60,
+        )
         yield shipping
     finally:
         shipping.close()
