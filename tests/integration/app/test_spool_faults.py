@@ -95,7 +95,8 @@ def test_beyond_its_bound_the_spool_drops_the_oldest_and_counts_it(start: StartS
 
     def balance() -> tuple[int, int]:
         text = app.get("/metrics").text
-        emitted = sum(int(sample(text, "log_records_emitted_total", log_level=level)) for level in ("info", "warning", "error"))
+        levels = ("info", "warning", "error", "critical")
+        emitted = sum(int(sample(text, "log_records_emitted_total", log_level=level)) for level in levels)
         return emitted, len(spooled(app.spool)) + int(sample(text, "log_records_dropped_total", reason="spool_full"))
 
     def is_even() -> bool:
