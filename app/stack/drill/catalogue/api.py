@@ -8,6 +8,8 @@ from app.stack.drill.model import Drill, Expected
 from app.stack.drill.traffic import Visitor
 
 _APP: Final = {"service": "app"}
+_SUGGEST: Final = {**_APP, "endpoint": "/suggest"}
+"""The endpoint that is slow; the voice turns of the ordinary traffic are now and then, too."""
 _WRONG_TOKEN: Final = {"Authorization": "Bearer eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmVkIGJ5IG5vYm9keQ"}
 _BURN_SCALE: Final = 0.2
 """The longest short window of a burn alert is six hours; nobody waits for it to pass."""
@@ -91,7 +93,7 @@ API: Final = (
         "very-slow",
         "an endpoint waits seven seconds for the service next door",
         _Slow(7),
-        (Expected("ResponseTimeCritical", "critical", labels=_APP), Expected("SlowResponse", "warning", "held", _APP)),
+        (Expected("ResponseTimeCritical", "critical", labels=_APP), Expected("SlowResponse", "warning", "held", _SUGGEST)),
         scale=2.0,
     ),
     Drill(
