@@ -101,6 +101,10 @@ class Proof:
         """Whether a message names it, and says one of the words."""
         return any(_names(message, self.alert) and any(word in message for word in words) for message in messages)
 
+    def paged(self, events: Collection[str], action: str) -> bool:
+        """Whether the pager has an event of this very incident: another service may have an alert of the same name."""
+        return bool(self.incident) and any(action in event and self.incident in event for event in events)
+
 
 def _names(message: str, alert: str) -> bool:
     """Whether it is about this alert rather than one whose name begins or ends so."""
@@ -128,10 +132,10 @@ _STAGES: Final[dict[str, Callable[[Proof, Seen], bool]]] = {
     INCIDENT: _incident,
     MAIL: lambda proof, seen: proof.told(seen.mails, "[FIRING", "[CRITICAL", "[WARNING"),
     SLACK: lambda proof, seen: proof.told(seen.slack, "[FIRING"),
-    PAGERDUTY: lambda proof, seen: proof.told(seen.pagerduty, '"trigger"'),
+    PAGERDUTY: lambda proof, seen: proof.paged(seen.pagerduty, '"trigger"'),
     NOT_FIRING: lambda proof, seen: seen.knows and not proof.fires(seen),
     CLOSED: lambda proof, seen: seen.remembers and not proof.incidents(seen),
     END_MAIL: lambda proof, seen: proof.told(seen.mails, "[RESOLVED"),
     END_SLACK: lambda proof, seen: proof.told(seen.slack, "[RESOLVED"),
-    END_PAGERDUTY: lambda proof, seen: any('"resolve"' in event and proof.incident in event for event in seen.pagerduty),
+    END_PAGERDUTY: lambda proof, seen: proof.paged(seen.pagerduty, '"resolve"'),
 }
