@@ -4,6 +4,7 @@ Writes docs/drill-report.md. With names of alerts it drills only these and adds 
 Exits 1 when an alert or a panel was not proven.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ NOBET: Final = (sys.executable, "-m", "app.cli", "drill")
 
 def main(alerts: Sequence[str]) -> int:
     """0 when everything was proven."""
+    ours = dict(os.environ)  # looking at the drill's stack makes its settings those of this process
     subprocess.run([*NOBET, "--end"], check=False, capture_output=True)  # what an earlier drill kept has data of its own
     earlier = read_table(REPORT.read_text("utf-8")) if alerts else {}
     began = time.time()
@@ -35,7 +37,7 @@ def main(alerts: Sequence[str]) -> int:
         text, _, _ = REPORT.read_text("utf-8").partition(f"\n{PANELS_HEADING}")
         REPORT.write_text(text + table(seen), encoding="utf-8")
     finally:
-        subprocess.run([*NOBET, "--end"], check=True)
+        subprocess.run([*NOBET, "--end"], check=True, env=ours)
     return 1 if drilled or any(one.at == NEVER for one in seen) else 0
 
 
