@@ -1,10 +1,12 @@
 """`python -m bench.dashboards`: how long each dashboard's queries take over a day, and the rules of one evaluation, on the running stack.
 
-A dashboard is asked as a browser does: all of its queries, six at once, with variables as when it is opened. Goals: each dashboard within
-3 s over 24 h, all rules within 200 ms.
+A dashboard is asked as a browser does: all of its queries, six at once, with variables as when it is opened; three times, of which the
+median counts and the first is shown, too. Of the rules the median of the last minutes counts, before anybody asked for dashboards.
+Goals: each dashboard within 3 s over 24 h, all rules within 200 ms.
 """
 
 import argparse
+import statistics
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +29,8 @@ from tests.support.grafana.sources import Sources, last
 AT_ONCE: Final = 6
 BOARD_SECONDS: Final = 3.0
 RULES_SECONDS: Final = 0.2
+TRIES: Final = 3
+RULES_QUERY: Final = "sum(quantile_over_time(0.5, prometheus_rule_group_last_duration_seconds[5m]))"
 
 say = Console(highlight=False).print
 
@@ -49,8 +53,8 @@ def main() -> int:
             _fill(stack, options.hours, options.fill * 60)
         sources = Sources(stack)
         say(f"{_held(sources):.1f} h of data are there; asked are {options.hours:g} h.\n")
-        slowest = max(_board(sources, name, options.hours * 3600) for name in boards.names())
         rules = _rules(sources)
+        slowest = max(_board(sources, name, options.hours * 3600) for name in boards.names())
     except (StackError, ConfigError, httpx.HTTPError, AssertionError) as error:
         say(f"{error}\nThis needs the running stack with some traffic: make up, make demo")
         return 1
@@ -75,7 +79,14 @@ def _held(sources: Sources) -> float:
 
 
 def _board(sources: Sources, name: str, seconds: float) -> float:
-    """Seconds until all queries of a dashboard were answered."""
+    """Seconds until all queries of a dashboard were answered, the median of some tries."""
+    took = [_opened(sources, name, seconds) for _ in range(TRIES)]
+    middle = statistics.median(took)
+    say(f"{name:28} {len(list(boards.queries(name))):3} queries  {middle:6.2f} s   first {took[0]:6.2f} s")
+    return middle
+
+
+def _opened(sources: Sources, name: str, seconds: float) -> float:
     window = last(seconds)
     began = time.perf_counter()
     values = choices(sources, name, window, {})
@@ -83,15 +94,15 @@ def _board(sources: Sources, name: str, seconds: float) -> float:
         asked = [askers.submit(partial(sources.ask, query, values, window)) for query in boards.queries(name)]
         for one in asked:
             one.result()
-    took = time.perf_counter() - began
-    say(f"{name:28} {len(asked):3} queries  {took:6.2f} s")
-    return took
+    return time.perf_counter() - began
 
 
 def _rules(sources: Sources) -> float:
-    """Seconds of the last evaluation of all groups."""
-    groups = sources.prometheus("rules")["groups"]
-    return sum(float(group["evaluationTime"]) for group in groups)
+    """Seconds that an evaluation of all groups usually took in the last minutes. Raises StackError when Prometheus can't say."""
+    found = sources.prometheus("query", query=RULES_QUERY)["result"]
+    if not found:
+        raise StackError("Prometheus has not measured its rules yet.")
+    return float(found[0]["value"][1])
 
 
 if __name__ == "__main__":
