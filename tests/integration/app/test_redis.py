@@ -14,6 +14,11 @@ from tests.support.waiting import wait_until
 StartService = Callable[..., Service]
 
 
+def _caching(start: StartService, postgres: Postgres, redis: RedisServer, **settings: str) -> Service:
+    """An app that keeps pages of the feed in Redis."""
+    return start("app", DATABASE_URL=postgres.url, REDIS_URL=redis.url, FEED_CACHE_SECONDS="60", JWT_SECRET=SIGNING_KEY, **settings)
+
+
 def _titles(app: Service, event_id: str = "") -> list[str]:
     answer = app.get("/feed", event_id)
     assert answer.status_code == 200
@@ -33,14 +38,7 @@ def _write(app: Service, title: str) -> int:
 
 def test_a_page_is_read_once_and_a_write_ends_it_at_once(postgres: Postgres, redis: RedisServer, start: StartService) -> None:
     """The second read asks no database; after a new post, and after a deletion, what comes is what is."""
-    app = start(
-        "app",
-        DATABASE_URL=postgres.url,
-        REDIS_URL=redis.url,
-        FEED_CACHE_SECONDS="60",
-        JWT_SECRET=SIGNING_KEY,
-        DATABASE_SLOW_QUERY_MS="60000",
-    )
+    app = _caching(start, postgres, redis, DATABASE_SLOW_QUERY_MS="60000")
     first = _write(app, "one")
     assert [_titles(app, "read1"), _titles(app, "read2")] == [["one"], ["one"]]
     assert ["db.query" in app.events(ident) for ident in ("read1", "read2")] == [True, False]
@@ -56,15 +54,7 @@ def test_a_page_is_read_once_and_a_write_ends_it_at_once(postgres: Postgres, red
 @pytest.mark.req("J-17", "PRF-15")
 def test_without_redis_the_feed_is_only_slower(postgres: Postgres, redis: RedisServer, start: StartService) -> None:
     """Stopped or frozen: reads and writes succeed, lookups are counted as errors, the circuit opens; back again, it is used again."""
-    app = start(
-        "app",
-        DATABASE_URL=postgres.url,
-        REDIS_URL=redis.url,
-        FEED_CACHE_SECONDS="60",
-        JWT_SECRET=SIGNING_KEY,
-        CIRCUIT_FAILURES="3",
-        CIRCUIT_OPEN_SECONDS="0.5",
-    )
+    app = _caching(start, postgres, redis, CIRCUIT_FAILURES="3", CIRCUIT_OPEN_SECONDS="0.5")
     _write(app, "one")
     assert _titles(app) == ["one"]
     for away, back in ((redis.freeze, redis.thaw), (redis.stop, redis.start)):
