@@ -112,16 +112,28 @@ def _own_dsn(stack: Stack) -> str:
 
 
 def compose_status(stack: Stack) -> list[dict[str, Any]]:
-    """What Compose knows of each service: Service, State, Health, Publishers … Raises StackError."""
+    """What Compose knows of each service: Service, State, Health, Publishers …; nothing when none has a container. Raises StackError.
+
+    Two things are ours: `Once` says that it does its work and ends, the State "missing" that it should have a container and has none.
+    """
     printed = compose(stack, "ps", "--all", "--format", "json", what="Asking for the containers", capture=True)
     lines = [json.loads(line) for line in printed.splitlines() if line.strip()]
-    return [item for entry in lines for item in (entry if isinstance(entry, list) else [entry])]
+    found = [item for entry in lines for item in (entry if isinstance(entry, list) else [entry])]
+    if not found:
+        return []
+    wanted = json.loads(compose(stack, "config", "--format", "json", what="Reading docker-compose.yml", capture=True))["services"]
+    once = {name for name, service in wanted.items() if service.get("restart") == "no"}
+    missing = sorted(wanted.keys() - once - {item["Service"] for item in found})
+    return [
+        *({**item, "Once": item["Service"] in once} for item in found),
+        *({"Service": name, "State": "missing", "Once": False} for name in missing),
+    ]
 
 
 def is_healthy(service: dict[str, Any]) -> bool:
-    """Whether a service runs and its health check, where it has one, passes; finished one-off tasks count."""
+    """Whether a service runs and its health check, where it has one, passes; one that does its work once may have ended well."""
     if service.get("State") == "exited":
-        return int(service.get("ExitCode", 1)) == 0
+        return bool(service.get("Once")) and int(service.get("ExitCode", 1)) == 0
     return service.get("State") == "running" and service.get("Health", "") in ("", "healthy")
 
 

@@ -42,6 +42,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def engine() -> Iterator[Engine]:
     """A Docker engine with every image that docker-compose.yml names."""
     folder = None if REAL else Path(KEPT or tempfile.mkdtemp(prefix="nobet-docker-"))
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)  # the kept one, the first time
     private = Engine(folder, _plugin())
     try:
         private.start()

@@ -79,6 +79,10 @@ class Containers:
         """What a `nobet` command printed. Raises AssertionError when it fails."""
         return self._run([sys.executable, "-m", "app.cli", *arguments])
 
+    def try_nobet(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A `nobet` command that may fail: its exit code and what it printed."""
+        return self._try([sys.executable, "-m", "app.cli", *arguments])
+
     def up(self, *services: str) -> str:
         """`make up MODE=compose`: returns when every service is healthy. Or some services, and what they need."""
         try:
@@ -124,11 +128,14 @@ class Containers:
         return "\n".join(self.compose("logs", "--no-color", "--tail", "40", name)[-3000:] for name in {*sick, *failed})
 
     def _run(self, command: list[str]) -> str:
-        done = subprocess.run(
-            command, cwd=self.checkout, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
+        done = self._try(command)
         assert done.returncode == 0, f"{' '.join(command[-3:])}: {(done.stdout + done.stderr)[-3000:]}"
         return done.stdout
+
+    def _try(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=self.checkout, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
 
 
 def whole(engine: Engine, folder: Path, offset: int, **settings: str) -> Containers:

@@ -16,6 +16,9 @@ from app.stack.status import ComponentStatus, native_status
 _LINES: Final = 40
 _LONGEST: Final = 200
 
+_STOPPED: Final = (0, 143)
+"""Exit codes of a server that was asked to end: well, and 128 + SIGTERM, as Java gives."""
+
 _MEANINGS: Final[tuple[tuple[str, str, str], ...]] = (
     (r"no space left on device", "The disk is full.", "Make room; `df -h` shows where."),
     (
@@ -112,6 +115,10 @@ def _of_service(scene: Scene, service: Mapping[str, Any]) -> list[Finding]:
         return note(what, "Wait; `nobet status` shows when it is healthy.")
     if service.get("State") == "paused":
         return problem(what, "Somebody paused it.", f"docker compose unpause {name}")
+    if state == "missing":
+        return problem(what, "It was removed, or never made.", f"docker compose up -d {name}")
+    if state == "exited" and service.get("ExitCode") in _STOPPED:
+        return problem(f"The container {name} is stopped.", "Somebody stopped it.", f"docker compose up -d {name}")
     why, fix = _last_words(scene, name)
     if service.get("ExitCode") == 137:  # 128 + SIGKILL
         why, fix = (

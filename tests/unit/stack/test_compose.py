@@ -63,8 +63,10 @@ def test_required_variables_of_compose_are_generated() -> None:
         ({"State": "running", "Health": ""}, True),
         ({"State": "running", "Health": "starting"}, False),
         ({"State": "running", "Health": "unhealthy"}, False),
-        ({"State": "exited", "ExitCode": 0}, True),
-        ({"State": "exited", "ExitCode": 1}, False),
+        ({"State": "exited", "ExitCode": 0, "Once": True}, True),
+        ({"State": "exited", "ExitCode": 1, "Once": True}, False),
+        ({"State": "exited", "ExitCode": 0, "Once": False}, False),
+        ({"State": "missing", "Once": False}, False),
         ({"State": "restarting", "Health": ""}, False),
     ],
 )

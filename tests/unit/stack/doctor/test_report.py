@@ -145,6 +145,8 @@ def test_an_optional_component_that_is_stopped_is_a_note(scene: Scene, monkeypat
     [
         ({"Service": "redis", "State": "exited", "ExitCode": 137}, "The container redis is exited.", "memory limit"),
         ({"Service": "redis", "State": "running", "Health": "unhealthy"}, "The container redis is unhealthy.", "the moon"),
+        ({"Service": "redis", "State": "exited", "ExitCode": 0}, "The container redis is stopped.", "Somebody stopped it."),
+        ({"Service": "redis", "State": "missing"}, "The container redis is missing.", "removed, or never made"),
         ({"Service": "redis", "State": "paused"}, "The container redis is paused.", "Somebody paused it."),
     ],
 )
