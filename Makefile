@@ -64,8 +64,8 @@ servers: $(STAMP)
 	@echo "Getting the servers that the checks run against (minutes the first time) …"
 	@$(RUN) -m app.stack.install
 
-test: lint servers ## Run every check: lint, unit, configuration, integration and end to end
-	@$(VENV)/bin/pytest -n $(TEST_PROCESSES) --ignore=tests/compose
+test: lint servers ## Run every check: lint, containers, unit, configuration, integration and end to end
+	@bash scripts/test.sh "$(VENV)/bin/pytest" $(TEST_PROCESSES)
 
 test-unit: $(STAMP) ## Run the quick tests that need no server
 	@$(VENV)/bin/pytest tests/unit

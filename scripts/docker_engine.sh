@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # What the tests in containers need: a Docker engine to start, and what makes the images. REAL=1 takes the engine that runs.
+# Exit code 3: this machine can't have it.
 set -euo pipefail
 if [ "${REAL:-}" = 1 ]; then
     docker info >/dev/null 2>&1 || { echo "No Docker engine answers. Start it, or leave out REAL=1: the tests then start one of their own." >&2; exit 1; }
@@ -13,7 +14,7 @@ done
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     echo "The tests in containers start a Docker engine of their own: as root, with Debian's packages ${missing[*]}." >&2
     echo "With an engine that runs already and with the real images: make test-compose REAL=1" >&2
-    exit 1
+    exit 3
 fi
 echo "Installing ${missing[*]} …"
 apt-get update -q >/dev/null
