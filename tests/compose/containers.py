@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import psutil
 from dotenv import dotenv_values
 
@@ -18,6 +19,9 @@ from tests.compose.engine import Engine
 
 ONE_SHOT: Final = {"migrate", "elasticsearch-setup"}
 """Services that do their work and end."""
+
+ANSWER_SECONDS: Final = 60
+"""Patience with a single answer: two dozen containers that start at once share two cores."""
 
 _PREPARE: Final = "from app.stack.compose import prepare_files; from app.stack.stack import open_stack; prepare_files(open_stack())"
 
@@ -64,6 +68,10 @@ class Containers:
     def url(self, name: str) -> str:
         """The address of a published port."""
         return local_url(name, self._offset)
+
+    def ask(self, name: str, path: str, **options: Any) -> httpx.Response:
+        """The answer of a published port to GET, waited for with patience; `options` are those of httpx."""
+        return httpx.get(f"{self.url(name)}{path}", timeout=ANSWER_SECONDS, **options)
 
     def secret(self, name: str) -> str:
         """A generated secret, by the name of its setting."""

@@ -78,7 +78,10 @@ class Engine:
         shutil.rmtree(self._config, ignore_errors=True)
         if self._log:
             self._log.close()
-        if self._private is None or self._folder is None or keep:
+        if self._private is None or self._folder is None:
+            return
+        if keep:
+            self._private.returncode = 0  # runs on by intent: no warning about a child that was forgotten
             return
         children = psutil.Process(self._private.pid).children(recursive=True)
         self._private.send_signal(signal.SIGTERM)

@@ -10,7 +10,7 @@ import pytest
 from tests.compose.containers import Containers
 from tests.support.waiting import wait_until
 
-SECONDS: Final = 180
+SECONDS: Final = 600
 """A minute on an idle machine: Prometheus scrapes every 15 s, and a watchdog comes every two minutes."""
 
 BREAKS: Final = [

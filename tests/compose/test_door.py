@@ -10,7 +10,7 @@ import pytest
 
 from app.core.ports import PORTS
 from app.stack.gateway.sites import SITES, Site, host_of
-from tests.compose.containers import ONE_SHOT, Containers
+from tests.compose.containers import ANSWER_SECONDS, ONE_SHOT, Containers
 
 SCAN: Final = """
 import json, socket, sys
@@ -53,7 +53,7 @@ def door(stack: Containers) -> Iterator[httpx.Client]:
     """A visitor from outside, who trusts the certificate that the stack has made for itself."""
     trusted = ssl.create_default_context(cafile=str(stack.folder / "secrets" / "compose" / "gateway_certificate"))
     trusted.check_hostname = False  # the visitor comes by address
-    with httpx.Client(base_url=f"https://{stack.outside}:{stack.port('gateway_tls')}", verify=trusted, timeout=30) as client:
+    with httpx.Client(base_url=f"https://{stack.outside}:{stack.port('gateway_tls')}", verify=trusted, timeout=ANSWER_SECONDS) as client:
         yield client
 
 
