@@ -17,6 +17,7 @@ PORTS: Final[dict[str, int]] = {
     "gateway_tls": 8443,
     "error_tracker": 8040,
     "cleanup": 8050,
+    "acme": 8060,
     "elasticsearch": 9200,
     "elasticsearch_transport": 9300,
     "prometheus": 9090,

@@ -446,6 +446,20 @@ class GatewaySettings(BaseModel):
         None, description="Certificate chain (PEM), such as certbot's fullchain.pem. Empty: one that the stack signs itself."
     )
     gateway_certificate_key: Path | None = Field(None, description="Its private key (PEM), such as certbot's privkey.pem.")
+    gateway_acme_email: str = Field(
+        "",
+        pattern=r"^([^@\s]+@[^@\s]+)?$",
+        description="Set, the stack gets a certificate for all names of the gateway by ACME and renews it. "
+        "The address is for the authority's mails; setting it agrees to the authority's terms.",
+    )
+    gateway_acme_directory: str = Field(
+        "https://acme-v02.api.letsencrypt.org/directory",
+        pattern=r"^https://\S+$",
+        description="Directory of the ACME authority. For trials: https://acme-staging-v02.api.letsencrypt.org/directory",
+    )
+    gateway_acme_ca: Path | None = Field(
+        None, description="CA file (PEM) that vouches for the ACME server's own TLS. Empty: the public authorities."
+    )
     gateway_header_seconds: Positive = Field(10, description="A client has to send a request's whole header within this time.")
     gateway_body_seconds: Positive = Field(10, description="A request of whose body nothing came for so long is ended.")
     gateway_max_body_bytes: Positive = Field(2 * 1024 * 1024, description="Longest body of a request; a longer one gets 413.")

@@ -33,9 +33,11 @@ def choose(stack: Stack, names: Collection[str] | None = None, *, strict: bool =
     Raises StackError, in one sentence for all of them, when required components have none; `strict=False` skips them too.
     """
     wanted = with_dependencies(names if names is not None else COMPONENTS, COMPONENTS)
+    if off := [name for name in names or () if name in COMPONENTS and not is_wanted(stack, name)]:
+        raise StackError("; ".join(f"{COMPONENTS[name].title} needs {COMPONENTS[name].setting} in .env" for name in off) + ".")
     chosen: dict[str, Chosen] = {}
     skipped: dict[str, str] = {}
-    for name in (known for known in COMPONENTS if known in wanted):
+    for name in (known for known in COMPONENTS if known in wanted and is_wanted(stack, known)):
         source, reason = _source(COMPONENTS[name], stack)
         if source is not None:
             chosen[name] = Chosen(COMPONENTS[name], source)
@@ -47,6 +49,12 @@ def choose(stack: Stack, names: Collection[str] | None = None, *, strict: bool =
     if impossible and strict:
         raise StackError("; ".join(f"{COMPONENTS[name].title} can't run here: {reason}" for name, reason in impossible.items()) + ".")
     return Choice(chosen, skipped)
+
+
+def is_wanted(stack: Stack, name: str) -> bool:
+    """Whether a component is part of this stack: some are only where their setting is set."""
+    setting = COMPONENTS[name].setting
+    return not setting or bool(getattr(stack.settings, setting.lower()))
 
 
 def is_available(stack: Stack, name: str) -> bool:

@@ -102,7 +102,14 @@ def compose_environment(stack: Stack) -> dict[str, str]:
     """What a Docker client needs to talk to this stack's containers: its folder, its published ports, its project name."""
     ports = {f"PORT_{name.upper()}": str(stack.port(name)) for name in PORTS}
     project = stack.explicit.get("COMPOSE_PROJECT_NAME") or (f"nobet-{stack.offset}" if stack.offset else "")
-    return {**os.environ, **ports, **({"COMPOSE_PROJECT_NAME": project} if project else {}), "STACK_DIR": str(stack.paths.root)}
+    profiles = {"COMPOSE_PROFILES": ",".join(_profiles(stack))} if stack.settings.gateway_acme_email else {}
+    return {**os.environ, **ports, **profiles, **({"COMPOSE_PROJECT_NAME": project} if project else {}), "STACK_DIR": str(stack.paths.root)}
+
+
+def _profiles(stack: Stack) -> list[str]:
+    """What somebody turned on, and what a setting does."""
+    chosen = [name for name in stack.explicit.get("COMPOSE_PROFILES", "").split(",") if name]
+    return list(dict.fromkeys([*chosen, *(["acme"] if stack.settings.gateway_acme_email else [])]))
 
 
 def _own_dsn(stack: Stack) -> str:

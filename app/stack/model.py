@@ -140,6 +140,8 @@ class Component:
     """POST here reads changed configuration without a restart."""
     prepare: str = ""
     """Step of `app.stack.prepare` that runs before the start."""
+    setting: str = ""
+    """It is part of the stack only where this setting is set."""
     optional: bool = False
     """The stack is healthy without it."""
     background: bool = False

@@ -63,6 +63,7 @@ class Stack:
             "home": home or "",
             "grafana_home": _grafana_home(),
             "host": LOOPBACK,
+            "root": paths.root,
             "etc": paths.etc,
             "secrets": paths.secrets,
             "spool": paths.spool,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from app.stack.bring_up import log_tail
-from app.stack.choose import Choice, choose
+from app.stack.choose import Choice, choose, is_wanted
 from app.stack.components import COMPONENTS
 from app.stack.memory import tree_bytes
 from app.stack.probes import ask
@@ -48,7 +48,8 @@ def native_status(stack: Stack) -> list[ComponentStatus]:
     processes = Supervisor(stack.paths).processes()
     restarts = count_restarts(stack.paths.log_file("supervisord"))
     with ThreadPoolExecutor(max_workers=8) as pool:
-        return list(pool.map(lambda name: _status(stack, choice, name, processes.get(name), restarts.get(name, 0)), COMPONENTS))
+        names = [name for name in COMPONENTS if is_wanted(stack, name)]
+        return list(pool.map(lambda name: _status(stack, choice, name, processes.get(name), restarts.get(name, 0)), names))
 
 
 def count_restarts(log: Path) -> dict[str, int]:

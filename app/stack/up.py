@@ -12,8 +12,9 @@ from rich.console import Console
 
 from app.stack import fingerprint
 from app.stack.bring_up import BringUp
-from app.stack.choose import Choice, choose
+from app.stack.choose import Choice, choose, is_wanted
 from app.stack.commands import command_of
+from app.stack.components import COMPONENTS
 from app.stack.crew import Crew
 from app.stack.errors import StackError
 from app.stack.install import home_of, is_installed
@@ -41,6 +42,7 @@ def up(stack: Stack, console: Console, names: Collection[str] | None = None) -> 
     with one_at_a_time(stack):
         choice = choose(stack, names)
         supervisor = Supervisor(stack.paths)
+        _stop_unwanted(stack, supervisor)
         everything = choice if names is None else choose(stack, strict=False)
         render_all(stack, everything.chosen, [name for name in everything.chosen if is_building(stack, everything, name)])
         pending = _pending(stack, choice, supervisor)
@@ -58,6 +60,13 @@ def up(stack: Stack, console: Console, names: Collection[str] | None = None) -> 
             crew.run(display)
         _report(console, crew.errors, {name for name in choice.chosen if names is None and choice.chosen[name].component.optional})
         return True
+
+
+def _stop_unwanted(stack: Stack, supervisor: Supervisor) -> None:
+    """End what runs although its setting was taken back."""
+    for name, process in supervisor.processes().items():
+        if process.pid and name in COMPONENTS and not is_wanted(stack, name):
+            supervisor.stop(name)
 
 
 def _report(console: Console, errors: Mapping[str, str], dispensable: Collection[str]) -> None:

@@ -23,6 +23,9 @@ ONE_SHOT: Final = {"migrate", "elasticsearch-setup"}
 ANSWER_SECONDS: Final = 60
 """Patience with a single answer: two dozen containers that start at once share two cores."""
 
+PROFILES: Final = {"errors"}
+"""What is turned on. Without `acme`: no public authority can reach this machine, so its service would ask nobody."""
+
 _PREPARE: Final = "from app.stack.compose import prepare_files; from app.stack.stack import open_stack; prepare_files(open_stack())"
 
 
@@ -147,9 +150,9 @@ class Containers:
 
 
 def whole(engine: Engine, folder: Path, offset: int, **settings: str) -> Containers:
-    """A stack with every profile on, whose gateway other networks may reach. Call `remove` at the end."""
+    """A stack with the profiles on, whose gateway other networks may reach. Call `remove` at the end."""
     cache = os.environ.get("STACK_CACHE_DIR") or str(CHECKOUT / ".stack" / "cache")
-    opened = {"STACK_CACHE_DIR": cache, "COMPOSE_PROFILES": "errors", "GATEWAY_BIND": outside_address()}
+    opened = {"STACK_CACHE_DIR": cache, "COMPOSE_PROFILES": ",".join(PROFILES), "GATEWAY_BIND": outside_address()}
     return Containers(engine, folder, offset, **opened, **settings)
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.compose.containers import ONE_SHOT, Containers
+from tests.compose.containers import ONE_SHOT, PROFILES, Containers
 from tests.config.files import compose
 
-SERVICES: dict[str, dict[str, Any]] = compose()["services"]
+SERVICES: dict[str, dict[str, Any]] = {
+    name: service for name, service in compose()["services"].items() if set(service.get("profiles", PROFILES)) <= PROFILES
+}
 EACH = pytest.mark.parametrize("service", SERVICES)
 STAYING = pytest.mark.parametrize("service", [name for name in SERVICES if name not in ONE_SHOT])
 

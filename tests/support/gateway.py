@@ -18,6 +18,7 @@ import httpx
 from websockets.sync.server import ServerConnection, serve
 
 from app.core.config import Settings, load_settings
+from app.stack.acme.shelf import Shelf
 from app.stack.commands import library_path
 from app.stack.components.gateway import NGINX
 from app.stack.environment import base_environment
@@ -145,6 +146,11 @@ class Gateway:
         assert self._process is not None, "it doesn't run"
         return self._process.pid
 
+    @property
+    def live(self) -> Shelf:
+        """What is served with ACME."""
+        return Shelf(self.folder / "live")
+
     def url(self, site: str = "", scheme: str = "https") -> str:
         """The address of a site by its name; of the app without one."""
         host = f"{site}.{self.settings.gateway_host}" if site else self.settings.gateway_host
@@ -173,6 +179,8 @@ class Gateway:
         """Write what nginx reads; returns its configuration."""
         (self.folder / "acme").mkdir(parents=True, exist_ok=True)
         certificate, key = certificate_and_key(self.settings, self.folder / "made")
+        if self.settings.gateway_acme_email:
+            self.live.seed(certificate, key)
         place = Place(
             bind=self.settings.gateway_bind,
             plain_port=self.plain_port,
@@ -183,6 +191,7 @@ class Gateway:
             key=str(self.folder / "key.pem"),
             users=str(self.folder / "users"),
             challenges=str(self.folder / "acme"),
+            live=str(self.live.folder) if self.settings.gateway_acme_email else "",
             temporary=str(self.folder),
         )
         hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(5)).decode()

@@ -152,6 +152,12 @@ EVENTS: Final[dict[str, Event]] = {
         Event(
             "shipper.position_unsaved", "ERROR", "Positions could not be saved; after a crash more would be sent twice, and stored once."
         ),
+        Event("certificate.issued", "INFO", "The gateway serves a new certificate for count names; extra.ends says until when."),
+        Event(
+            "certificate.failed",
+            "ERROR",
+            "An authority gave no certificate for the gateway; reason says why, extra.next_try when it is asked again.",
+        ),
         Event("cleanup.started", "INFO", "A cleanup of expired indices began; count says how many there are."),
         Event("cleanup.archived", "INFO", "An expired index was archived, and the archive was read back and found complete."),
         Event("cleanup.deleted", "INFO", "An archived index was deleted."),

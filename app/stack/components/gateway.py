@@ -2,7 +2,10 @@
 
 from typing import Final
 
-from app.stack.model import Apt, Component, Http, Installed
+from app.stack.model import Apt, Component, Http, Installed, Own
+
+ACME_OPTIONS: Final = ("--folder={secrets}/acme", "--web-root={root}/acme", "--gateway=http://{host}:{port[gateway]}")
+"""Where the keeper of the certificate finds what it works on, outside of a container."""
 
 NGINX: Final = Component(
     name="gateway",
@@ -21,4 +24,23 @@ NGINX: Final = Component(
     login="pages: GATEWAY_USER / GATEWAY_PASSWORD",
 )
 
-GATEWAY: Final = (NGINX,)
+ACME: Final = Component(
+    name="acme",
+    title="Certificate",
+    sources=(Own("app.stack.acme"),),
+    arguments=("-m", "app.stack.acme", *ACME_OPTIONS),
+    ports=("acme",),
+    probe=Http("acme", "/health/live"),
+    env={
+        "SPOOL_DIR": "{spool}",
+        "STACK_PORT_OFFSET": "{settings.stack_port_offset}",
+        "GATEWAY_HOST": "{settings.gateway_host}",
+        "GATEWAY_ACME_EMAIL": "{settings.gateway_acme_email}",
+        "GATEWAY_ACME_DIRECTORY": "{settings.gateway_acme_directory}",
+        "GATEWAY_ACME_CA": "",  # a path, if somebody sets one
+    },
+    setting="GATEWAY_ACME_EMAIL",
+    optional=True,
+)
+
+GATEWAY: Final = (NGINX, ACME)

@@ -9,7 +9,7 @@ from typing import Final
 
 import psutil
 
-from app.stack.choose import choose
+from app.stack.choose import choose, is_wanted
 from app.stack.components import COMPONENTS
 from app.stack.doctor.asking import NoAnswerError, ask_json
 from app.stack.doctor.findings import note, ok, problem
@@ -126,7 +126,7 @@ def ports(scene: Scene) -> list[Finding]:
     started = runs(scene)
     taken = []
     for component in COMPONENTS.values():
-        if component.name in started:
+        if component.name in started or not is_wanted(scene.stack, component.name):
             continue
         taken += [(scene.stack.port(name), component.name) for name in component.ports if not is_free(scene.stack.port(name))]
     if not taken:

@@ -10,7 +10,7 @@ from app.core.config import Settings
 from app.core.ports import LOOPBACK
 from app.stack.errors import StackError
 from app.stack.files import write_private
-from app.stack.gateway.sites import APP, SITES, host_of
+from app.stack.gateway.sites import hosts
 from app.stack.paths import CHECKOUT
 
 _DAYS: Final = 397
@@ -22,8 +22,10 @@ _RENEW_SECONDS: Final = 30 * 24 * 3600
 def certificate_and_key(settings: Settings, folder: Path) -> tuple[bytes, bytes]:
     """Certificate chain and private key, both PEM. Those that the stack signs itself are kept in `folder`.
 
-    Raises StackError when the files of the settings can't be read, or openssl is missing.
+    With ACME it is what serves until the first certificate comes.
+    Raises StackError when settings contradict each other, their files can't be read, or openssl is missing.
     """
+    _check_acme(settings)
     if settings.gateway_certificate is None or settings.gateway_certificate_key is None:
         if settings.gateway_certificate or settings.gateway_certificate_key:
             raise StackError("GATEWAY_CERTIFICATE and GATEWAY_CERTIFICATE_KEY belong together: set both, or neither.")
@@ -32,6 +34,18 @@ def certificate_and_key(settings: Settings, folder: Path) -> tuple[bytes, bytes]
         _read("GATEWAY_CERTIFICATE", settings.gateway_certificate),
         _read("GATEWAY_CERTIFICATE_KEY", settings.gateway_certificate_key),
     )
+
+
+def _check_acme(settings: Settings) -> None:
+    if not settings.gateway_acme_email:
+        return
+    if settings.gateway_certificate:
+        raise StackError("GATEWAY_ACME_EMAIL and GATEWAY_CERTIFICATE exclude each other: unset the one that you don't want.")
+    if "." not in settings.gateway_host or settings.gateway_host.endswith(".localhost"):
+        raise StackError(
+            f"GATEWAY_ACME_EMAIL needs a public name, and GATEWAY_HOST is {settings.gateway_host}: set GATEWAY_HOST=watch.example.org, "
+            "or unset GATEWAY_ACME_EMAIL."
+        )
 
 
 def _read(name: str, path: Path) -> bytes:
@@ -44,7 +58,7 @@ def _read(name: str, path: Path) -> bytes:
 def _self_signed(host: str, folder: Path) -> tuple[bytes, bytes]:
     certificate, key, names = folder / "self-signed.pem", folder / "self-signed.key", folder / "self-signed.names"
     # Each by its name: clients refuse *.localhost, a wildcard right below a top-level domain.
-    names_of_sites = (f"DNS:{host_of(site, host)}" for site in (APP, *SITES))
+    names_of_sites = (f"DNS:{name}" for name in hosts(host))
     wanted = ",".join(dict.fromkeys((*names_of_sites, "DNS:localhost", f"IP:{LOOPBACK}")))
     if not (names.exists() and names.read_text(encoding="utf-8") == wanted and key.exists() and _is_valid(certificate)):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -68,9 +68,7 @@ http {{
     limit_req_status 429;
     limit_conn_status 429;
 
-    ssl_certificate {certificate};
-    ssl_certificate_key {key};
-    ssl_protocols TLSv1.2 TLSv1.3;
+{certificate}    ssl_protocols TLSv1.2 TLSv1.3;
     ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;
     ssl_prefer_server_ciphers off;
     ssl_session_cache shared:tls:2m;
@@ -104,6 +102,18 @@ http {{
 {common}
         location / {{ return 421; }}
     }}
+"""
+
+_FIXED: Final = """\
+    ssl_certificate {certificate};
+    ssl_certificate_key {key};
+"""
+
+_RENEWED: Final = """\
+    # A path with a variable in it is read anew with each handshake: a renewed certificate is served without a restart.
+    map $ssl_server_name $renewed {{ default {live}; }}
+    ssl_certificate $renewed/certificate.pem;
+    ssl_certificate_key $renewed/key.pem;
 """
 
 _COMMON: Final = """\
@@ -169,6 +179,8 @@ class Place:
     users: str
     challenges: str
     temporary: str
+    live: str = ""
+    """Folder with certificate.pem and key.pem that somebody renews while nginx runs; instead of `certificate` and `key`."""
     resolver: str = ""
     """Name server, where addresses are names that may move."""
 
@@ -194,10 +206,9 @@ def render_gateway(settings: Settings, place: Place) -> str:
         requests_per_second=settings.gateway_requests_per_second,
         burst=2 * settings.gateway_requests_per_second,
         connections=settings.gateway_connections,
-        certificate=place.certificate,
-        key=place.key,
+        certificate=_RENEWED.format(live=place.live) if place.live else _FIXED.format(certificate=place.certificate, key=place.key),
         # A browser that was told so once can't be brought back to a certificate that it doesn't know.
-        transport_security="max-age=31536000" if settings.gateway_certificate else "",
+        transport_security="max-age=31536000" if settings.gateway_certificate or settings.gateway_acme_email else "",
         read_seconds=max(_SHORTEST_READ_SECONDS, round(2 * settings.websocket_ping_seconds) + 30),
         default=_listen([f"{one} default_server" for one in (*plain, *tls)]),
         common=common,

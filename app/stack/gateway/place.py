@@ -6,10 +6,13 @@ from typing import Final
 import bcrypt
 
 from app.core.ports import LOOPBACK, PORTS
+from app.stack.acme.shelf import Shelf
+from app.stack.errors import StackError
 from app.stack.files import write_private
 from app.stack.gateway.certificate import certificate_and_key
 from app.stack.gateway.config import Place, render_gateway
 from app.stack.gateway.sites import in_container
+from app.stack.paths import CHECKOUT
 from app.stack.stack import Stack
 
 _ROUNDS: Final = 5
@@ -18,12 +21,16 @@ _ROUNDS: Final = 5
 _EVERYWHERE: Final = "0.0.0.0"  # inside its container; docker-compose.yml decides where the ports open
 _DOCKERS_RESOLVER: Final = "127.0.0.11"
 _MOUNTED: Final = "/run/secrets/gateway_"
+_RENEWED: Final = "/var/lib/nobet/certificates"  # a volume that the service `acme` writes to
 
 
 def write_gateway(stack: Stack) -> None:
     """Write what the native gateway reads, below `etc/gateway`. Raises StackError without a usable certificate."""
     folder = stack.paths.etc / "gateway"
     certificate, key = certificate_and_key(stack.settings, stack.paths.secrets / "gateway")
+    live = stack.paths.secrets / "acme"
+    if stack.settings.gateway_acme_email:
+        Shelf(live).seed(certificate, key)
     place = Place(
         bind=stack.settings.gateway_bind,
         plain_port=stack.port("gateway"),
@@ -34,6 +41,7 @@ def write_gateway(stack: Stack) -> None:
         key=str(folder / "key.pem"),
         users=str(folder / "users"),
         challenges=str(challenges(stack)),
+        live=str(live) if stack.settings.gateway_acme_email else "",
         temporary=str(stack.paths.run / "gateway" / "tmp"),
     )
     write_private(folder / "nginx.conf", render_gateway(stack.settings, place))
@@ -54,7 +62,8 @@ def gateway_texts(stack: Stack) -> dict[str, str]:
         certificate=f"{_MOUNTED}certificate",
         key=f"{_MOUNTED}key",
         users=f"{_MOUNTED}users",
-        challenges="/var/www/acme",
+        challenges=f"{_RENEWED}/challenges" if stack.settings.gateway_acme_email else "/var/www/acme",
+        live=_RENEWED if stack.settings.gateway_acme_email else "",
         temporary="/tmp",  # noqa: S108 (a file system of the container alone)
         resolver=_DOCKERS_RESOLVER,
     )
@@ -63,7 +72,16 @@ def gateway_texts(stack: Stack) -> dict[str, str]:
         "gateway_users": _users(stack, stack.paths.secrets / "compose" / "gateway_users"),
         "gateway_certificate": certificate.decode(),
         "gateway_key": key.decode(),
+        "gateway_acme_ca": _ca(stack),
     }
+
+
+def _ca(stack: Stack) -> str:
+    chosen = stack.settings.gateway_acme_ca
+    try:
+        return (CHECKOUT / chosen).read_text(encoding="utf-8") if chosen else ""
+    except OSError as error:
+        raise StackError(f"GATEWAY_ACME_CA: can't read {chosen}: {error.strerror}. Correct the path, or unset it.") from None
 
 
 def challenges(stack: Stack) -> Path:

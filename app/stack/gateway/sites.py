@@ -50,6 +50,11 @@ def host_of(site: Site, gateway_host: str) -> str:
     return f"{site.name}.{gateway_host}" if site.name else gateway_host
 
 
+def hosts(gateway_host: str) -> tuple[str, ...]:
+    """Every name under which the gateway serves something; what a certificate has to be for."""
+    return tuple(host_of(site, gateway_host) for site in (APP, *SITES))
+
+
 def in_container(site: Site) -> str:
     """The address of a site in the network of docker-compose.yml."""
     return f"{site.container}:{PORTS[site.port]}"

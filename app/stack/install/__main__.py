@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from app.stack.choose import choose
-from app.stack.components.checks import COMPOSE
+from app.stack.components.checks import COMPOSE, PEBBLE
 from app.stack.errors import StackError
-from app.stack.install import go, install
+from app.stack.install import go, install, unusable
 from app.stack.mode import has_compose
 from app.stack.preview import bundle
 from app.stack.stack import open_stack
@@ -37,6 +37,8 @@ def main() -> int:
         jobs["Preview page"] = lambda: bundle.build(cache, lambda _text: None)
     if not has_compose():
         jobs["Compose"] = lambda: go.build(COMPOSE, compose_home(cache), cache, lambda _text: None)
+    if not unusable(PEBBLE):
+        jobs["Pebble"] = lambda: go.build(PEBBLE, pebble_home(cache), cache, lambda _text: None)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return 1 if any(list(pool.map(_run, jobs, jobs.values()))) else 0
 
@@ -44,6 +46,11 @@ def main() -> int:
 def compose_home(cache: Path) -> Path:
     """Where the Compose program of the checks is built."""
     return cache / f"compose-{COMPOSE.version}"
+
+
+def pebble_home(cache: Path) -> Path:
+    """Where the ACME server of the tests is built."""
+    return cache / f"pebble-{PEBBLE.version}"
 
 
 def _run(title: str, job: Callable[[], object]) -> bool:
