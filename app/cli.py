@@ -13,6 +13,7 @@ from app.core.terminal import Colour
 from app.stack.dead_letters import app as dead_letters
 from app.stack.doctor.command import doctor
 from app.stack.errors import StackError
+from app.stack.gateway.command import certificate
 from app.stack.grafana_command import app as grafana
 from app.stack.mode import Mode
 from app.stack.options import ModeOption
@@ -192,6 +193,7 @@ def archive_restore(
 
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(grafana, name="grafana")
+app.add_typer(certificate, name="certificate")
 app.command()(doctor)
 app.command()(rename)
 

@@ -19,7 +19,6 @@ from app.core.logger import get_logger
 from app.core.ports import LOOPBACK, PORTS, port
 from app.stack.acme.client import OrderError
 from app.stack.acme.keeper import Keeper, Round
-from app.stack.acme.schedule import renewal_of
 from app.stack.acme.shelf import Shelf
 
 SERVICE: Final = "acme"
@@ -96,7 +95,7 @@ def _show(keeper: Keeper) -> int:
     from_authority = held is not None and not held.self_signed
     lines = [f"Authority  {keeper.settings.gateway_acme_directory}"]
     if held and from_authority:
-        lines.append(f"Renewal    {_time(renewal_of(held, keeper.names).timestamp())}")
+        lines.append(f"Renewal    {_time(keeper.renewal())}")
     if trouble.failures:
         lines.append(f"Last try   {_time(trouble.failed_at)}, failure {trouble.failures}: {trouble.sentence}")
         lines.append(f"Next try   {_time(trouble.next_try)}; at once: nobet certificate renew --force")

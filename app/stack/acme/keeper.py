@@ -57,9 +57,14 @@ class Keeper:
 
     def next_order(self) -> float:
         """When the authority will be asked next, Unix seconds; in the past when it is due."""
+        return max(self.renewal(), self.trouble.next_try)
+
+    def renewal(self) -> float:
+        """When what is served should be replaced, Unix seconds; 0 when it never was the one that is wanted."""
         held = self.held()
-        due = renewal_of(held, self.names).timestamp() if held else 0.0
-        return max(due, self.trouble.next_try)
+        if held is None or not self.shelf.is_from(self.settings.gateway_acme_directory):
+            return 0.0
+        return renewal_of(held, self.names).timestamp()
 
     def renew(self) -> None:
         """Get a certificate now, whatever the schedule says. Raises OrderError, which is noted and logged."""
@@ -116,7 +121,7 @@ class Keeper:
         try:
             if renewal_of(read(chain), self.names).timestamp() < time.time():
                 raise ValueError("it is self-signed, lacks a name or ends at once")
-            self.shelf.install(chain)
+            self.shelf.install(chain, self.settings.gateway_acme_directory)
         except ValueError as error:
             raise OrderError(f"What the authority sent can't be served: {error}.") from error
 

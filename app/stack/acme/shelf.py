@@ -74,12 +74,23 @@ class Shelf:
         """What is served from here. Raises OSError or ValueError when it can't be read."""
         return read(self.certificate.read_bytes())
 
-    def install(self, chain: bytes) -> None:
-        """Serve this chain from the next handshake on. Raises ValueError when it is not for the key that is here."""
+    def is_from(self, directory: str) -> bool:
+        """Whether what is served came from this authority."""
+        try:
+            return self._origin.read_text(encoding="utf-8") == directory
+        except OSError:
+            return False
+
+    def install(self, chain: bytes, directory: str) -> None:
+        """Serve this chain, which came from `directory`, from the next handshake on.
+
+        Raises ValueError when it is not for the key that is here.
+        """
         public = serialization.load_pem_private_key(self.key.read_bytes(), None).public_key()
         if x509.load_pem_x509_certificate(chain).public_key() != public:
             raise ValueError("the certificate is for another key than the one of this gateway")
         self._write(self.certificate, chain, _FOR_ALL)
+        self._write(self._origin, directory.encode(), 0o600)
 
     def account_key(self) -> bytes:
         """The private key of the account, PEM; made at the first call."""
@@ -112,6 +123,10 @@ class Shelf:
     @property
     def _notes(self) -> Path:
         return self.folder / "trouble.json"
+
+    @property
+    def _origin(self) -> Path:
+        return self.folder / "origin"
 
     def _for_readers(self) -> int:
         return 0o640 if self.folder.stat().st_mode & stat.S_ISGID else 0o600

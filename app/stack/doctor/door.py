@@ -7,17 +7,17 @@ from typing import Final
 
 import httpx
 
-from app.core.ports import LOOPBACK
 from app.stack.choose import choose
 from app.stack.doctor.asking import TIMEOUT_SECONDS, NoAnswerError
 from app.stack.doctor.errand import PATH
 from app.stack.doctor.findings import note, ok, problem
 from app.stack.doctor.model import Finding, Scene
 from app.stack.doctor.running import log_of, start_again, unanswered
+from app.stack.gateway.served import address_of, served_certificate
 from app.stack.mode import Mode
 
 DAYS_LEFT: Final = 7
-"""A certificate that ends sooner was not renewed in time: ACME renews 30 days before."""
+"""A certificate that ends sooner was not renewed in time: ACME renews when a third of its life is left, 30 days of 90."""
 
 
 def gateway(scene: Scene) -> list[Finding]:
@@ -48,14 +48,14 @@ def gateway(scene: Scene) -> list[Finding]:
         found += problem(
             f"The gateway's certificate {'ends in ' + str(left) + ' days' if left >= 0 else 'has ended'}.",
             "Nobody renewed it.",
-            "Renew it (certbot renew; one of our own is made anew by `make up`), then `make up`.",
+            "`nobet certificate` says who renews it and what went wrong; one of our own is made anew by `make up`.",
         )
     return found or ok(f"A request went through the gateway to the app; /metrics stays inside; the certificate holds {left} days.")
 
 
 def _through(scene: Scene, path: str) -> httpx.Response:
     """The answer over TLS. The certificate is our own by default, and the way is this machine's, so it is not checked."""
-    url = f"https://{_address(scene)}:{scene.stack.port('gateway_tls')}"
+    url = f"https://{address_of(scene.stack)}:{scene.stack.port('gateway_tls')}"
     host = scene.stack.settings.gateway_host
     try:
         return httpx.get(url + path, headers={"Host": host}, timeout=TIMEOUT_SECONDS, verify=_unchecked(), trust_env=False)
@@ -63,12 +63,6 @@ def _through(scene: Scene, path: str) -> httpx.Response:
         raise NoAnswerError(f"nothing listens at {url}", absent=True) from None
     except httpx.HTTPError as error:
         raise NoAnswerError(f"the server at {url} did not answer ({type(error).__name__})") from None
-
-
-def _address(scene: Scene) -> str:
-    """Where the gateway can be reached from this machine."""
-    bound = scene.stack.settings.gateway_bind
-    return LOOPBACK if bound in ("", "0.0.0.0") else bound
 
 
 def _unchecked() -> ssl.SSLContext:
@@ -80,12 +74,12 @@ def _unchecked() -> ssl.SSLContext:
 def _certificate_ends(scene: Scene) -> dt.datetime:
     """When the certificate that is shown to clients ends. openssl reads it, as it makes our own."""
     try:
-        text = ssl.get_server_certificate((_address(scene), scene.stack.port("gateway_tls")), timeout=TIMEOUT_SECONDS)
+        text = served_certificate(scene.stack)
     except OSError as error:
         raise NoAnswerError(f"the gateway breaks off the TLS handshake ({type(error).__name__})") from None
     command = ["openssl", "x509", "-noout", "-enddate"]
     try:
-        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=True)
+        done = subprocess.run(command, input=text.decode(), capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=True)
     except (OSError, subprocess.SubprocessError):
         raise NoAnswerError("its certificate can't be read: openssl is missing or refuses it") from None
     return dt.datetime.fromtimestamp(ssl.cert_time_to_seconds(done.stdout.strip().partition("=")[2]), dt.UTC)

@@ -1,5 +1,6 @@
 """`nobet doctor --production`: what must be so before strangers reach this stack, seen in its settings and files."""
 
+import datetime as dt
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -9,13 +10,15 @@ from typing import Final
 from pydantic import SecretStr
 
 from app.core.config import SHORTEST_SIGNING_KEY, check_secret
+from app.stack.acme.shelf import read
 from app.stack.doctor.exposure import exposure_checks
 from app.stack.doctor.findings import note, ok, problem
 from app.stack.doctor.model import Check, Finding, Scene
 from app.stack.env_file import GENERATED
 from app.stack.gateway.certificate import certificate_and_key
 from app.stack.gateway.config import is_public
-from app.stack.gateway.sites import APP, SITES, host_of
+from app.stack.gateway.served import served_certificate
+from app.stack.gateway.sites import hosts
 from app.stack.mode import Mode
 
 GROUP: Final = "production"
@@ -115,11 +118,13 @@ def certificate(scene: Scene) -> list[Finding]:
             f"The gateway listens on {chosen.gateway_bind}: nobody else reaches it.",
             "GATEWAY_BIND=0.0.0.0 opens it. Behind a balancer with TLS of its own it may stay so.",
         )
+    if chosen.gateway_acme_email:
+        return _by_acme(scene)
     if chosen.gateway_certificate is None:
         return problem(
             "The gateway is open and signs its certificate itself.",
             "GATEWAY_CERTIFICATE is empty: people learn to click warnings away, and can't tell an impostor.",
-            "docs/security.md, Certificates: certbot makes one, GATEWAY_CERTIFICATE and GATEWAY_CERTIFICATE_KEY name it",
+            "GATEWAY_ACME_EMAIL=you@example.org in .env, then make up: it gets one; docs/security.md, Certificates",
         )
     chain, key = certificate_and_key(chosen, scene.stack.paths.secrets)
     found: list[Finding] = []
@@ -130,14 +135,34 @@ def certificate(scene: Scene) -> list[Finding]:
     if _openssl(chain, "x509", "-noout", "-subject").partition("=")[2] == _openssl(chain, "x509", "-noout", "-issuer").partition("=")[2]:
         found += problem("The gateway's certificate is self-signed.", "No browser trusts it.", "docs/security.md, Certificates")
     if "will expire" in _openssl(chain, "x509", "-noout", "-checkend", str(_LEFT_SECONDS)):
-        found += problem("The gateway's certificate ends within a week.", "Nobody renewed it.", "certbot renew, then make up")
-    names = [host_of(site, chosen.gateway_host) for site in (APP, *SITES)]
-    missing = [name for name in names if "does match" not in _openssl(chain, "x509", "-noout", "-checkhost", name)]
+        found += problem("The gateway's certificate ends within a week.", "Nobody renewed it.", "Renew it where it came from, then make up")
+    missing = [name for name in hosts(chosen.gateway_host) if "does match" not in _openssl(chain, "x509", "-noout", "-checkhost", name)]
     if missing:
         found += problem(
             f"The certificate is not for {', '.join(missing)}.", "It was made without these names.", "Have one made for all of them"
         )
     return found or ok("The certificate is for every name of the gateway, and signed by somebody else.")
+
+
+def _by_acme(scene: Scene) -> list[Finding]:
+    """What the running gateway serves: nobody but the authority can say what it will be."""
+    try:
+        held = read(served_certificate(scene.stack))
+    except OSError:
+        return note("The gateway does not run, so its certificate was not seen.", "make up, then nobet doctor --production again")
+    chosen, fix = scene.stack.settings, "nobet certificate"
+    if held.self_signed:
+        return problem("The authority has given no certificate yet.", f"{fix} says why.", fix)
+    found: list[Finding] = []
+    if missing := [name for name in hosts(chosen.gateway_host) if name not in held.names]:
+        found += problem(f"The certificate is not for {', '.join(missing)}.", "The authority gave none for the new names yet.", fix)
+    if (held.ends - dt.datetime.now(dt.UTC)).total_seconds() < _LEFT_SECONDS:
+        found += problem("The gateway's certificate ends within a week.", f"The authority gave no new one; {fix} says why.", fix)
+    if "staging" in chosen.gateway_acme_directory:
+        found += problem(
+            "The certificate is one for trials.", "GATEWAY_ACME_DIRECTORY is a staging server.", "Remove it from .env, then make up"
+        )
+    return found or ok(f"The certificate is for every name of the gateway, by {held.issuer}, and renewed by the stack.")
 
 
 def _openssl(text: bytes, *arguments: str) -> str:

@@ -1,5 +1,6 @@
 """A certificate by itself: real nginx, a real ACME server that really looks at every name, and the process that keeps it fresh."""
 
+import re
 import socket
 import ssl
 import subprocess
@@ -16,6 +17,7 @@ import psutil
 import pytest
 from cryptography import x509
 
+from app.core.ports import PORTS
 from app.stack.acme.schedule import renewal_of
 from app.stack.gateway.config import HEALTH_PATH
 from app.stack.gateway.sites import hosts
@@ -57,6 +59,13 @@ class World:
     def events(self, name: str) -> list[dict[str, Any]]:
         """What the keeper has told."""
         return [record for record in spooled(self.spool) if record.get("event") == name]
+
+    def nobet(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """`nobet` with a stack whose gateway this one is."""
+        ports = {"STACK_PORT_OFFSET": str(self.gateway.tls_port - PORTS["gateway_tls"]), "STACK_DIR": str(self.gateway.folder / "stack")}
+        command = [sys.executable, "-m", "app.cli", "certificate", *words, "--mode", "native"]
+        environment = {**self._environment(HOST), **ports}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=90)
 
     def served(self, name: str = HOST) -> x509.Certificate:
         """What a client is shown who checks nothing."""
@@ -217,6 +226,20 @@ def test_other_names_have_another_certificate(world: World) -> None:
     done = world.run("renew", host=other)
     assert done.returncode == 0, done.stderr
     assert [name for name in hosts(other) if not world.trusted(name)] == []
+
+
+def test_the_command_shows_what_people_see(world: World) -> None:
+    """Names, authority and end as they are served; a failure of the authority makes it exit with 1 and says when it goes on."""
+    before = world.nobet()
+    assert (before.returncode, "By         the stack itself; browsers warn of it" in before.stdout) == (1, True)
+    assert world.run("renew").returncode == 0
+    shown = world.nobet()
+    for name in hosts(HOST):
+        assert name in shown.stdout
+    assert re.search(r"^By +Pebble Intermediate CA", shown.stdout, re.MULTILINE)
+    assert re.search(r"^Until +\d{4}-\d\d-\d\d \d\d:\d\d UTC, 89 days left$", shown.stdout, re.MULTILINE)
+    away = world.nobet("renew")
+    assert (away.returncode, "does not serve challenges" in away.stderr) == (1, True), "the ports of this stack are others"
 
 
 def test_nobody_is_asked_before_the_gateway_serves_challenges(world: World) -> None:

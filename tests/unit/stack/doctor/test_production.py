@@ -15,6 +15,7 @@ from app.stack.compose import prepare_files
 from app.stack.doctor import exposure, production
 from app.stack.doctor.model import Finding, Level, Scene
 from app.stack.env_file import GENERATED
+from app.stack.gateway.certificate import certificate_and_key
 from app.stack.gateway.sites import APP, SITES, host_of
 from app.stack.mode import Mode
 from app.stack.stack import Stack
@@ -263,3 +264,43 @@ def test_the_command_says_it_and_fails(open_at: OpenStack) -> None:
     listed = runner.invoke(cli.app, ["doctor", "--production", "--list"]).output
     rows = [[check.group, check.name] for check in production.production_checks()]
     assert [line.split(maxsplit=1) for line in listed.splitlines()] == rows
+
+
+@pytest.mark.parametrize(
+    ("names", "days", "more", "sentence"),
+    [
+        (NAMES, 60, {}, ""),
+        (NAMES[:-1], 60, {}, f"The certificate is not for {NAMES[-1]}."),
+        (NAMES, 3, {}, "The gateway's certificate ends within a week."),
+        (NAMES, 60, {"GATEWAY_ACME_DIRECTORY": "https://acme-staging-v02.example/dir"}, "The certificate is one for trials."),
+    ],
+)
+def test_with_acme_the_served_certificate_counts(
+    scene: Callable[..., Scene],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    names: list[str],
+    days: int,
+    more: dict[str, str],
+    sentence: str,
+) -> None:
+    """The files of the stack say nothing about what the authority gave."""
+    chain = Path(_ready(tmp_path, *names, days=days)["GATEWAY_CERTIFICATE"]).read_bytes()
+    monkeypatch.setattr(production, "served_certificate", lambda _stack: chain)
+    open_to_all = scene(GATEWAY_BIND="0.0.0.0", GATEWAY_HOST="watch.example", GATEWAY_ACME_EMAIL="a@b.example", **more)
+    assert _problems(production.certificate(open_to_all)) == ([sentence] if sentence else [])
+
+
+def test_without_a_certificate_yet_the_command_that_says_why_is_named(scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Self-signed although an authority is asked; and a gateway that doesn't run is no verdict."""
+    open_to_all = scene(GATEWAY_BIND="0.0.0.0", GATEWAY_HOST="watch.example", GATEWAY_ACME_EMAIL="a@b.example")
+    own, _key = certificate_and_key(open_to_all.stack.settings, open_to_all.stack.paths.secrets)
+    monkeypatch.setattr(production, "served_certificate", lambda _stack: own)
+    (found,) = production.certificate(open_to_all)
+    assert (found.what, found.fix) == ("The authority has given no certificate yet.", "nobet certificate")
+
+    def nobody(_stack: Stack) -> bytes:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(production, "served_certificate", nobody)
+    assert [found.level for found in production.certificate(open_to_all)] == [Level.NOTE]
