@@ -1,4 +1,4 @@
-"""Pebble, Let's Encrypt's ACME server for tests, with a name server of its own: names lead to this machine unless told otherwise."""
+"""Pebble, Let's Encrypt's ACME server for tests, with a name server of its own: names lead to one address unless told otherwise."""
 
 import json
 import ssl
@@ -22,13 +22,17 @@ _STOP_SECONDS: Final = 10
 
 
 class Pebble:
-    """The authority, for as long as the block lasts. It asks names at `http_port`, and its certificates hold `life_seconds`."""
+    """The authority, for as long as the block lasts.
 
-    def __init__(self, folder: Path, http_port: int, life_seconds: int = 90 * 24 * 3600) -> None:
+    It asks names at `http_port` of `address`, where it listens too; its certificates hold `life_seconds`.
+    """
+
+    def __init__(self, folder: Path, http_port: int, life_seconds: int = 90 * 24 * 3600, address: str = LOOPBACK) -> None:
         folder.mkdir(parents=True)
         self.ca: Final = folder / "own.pem"
         self.output: Final = folder / "pebble.log"
         self._folder: Final = folder
+        self._address: Final = address
         self._port, self._management, self._dns, self._names = (free_port() for _ in range(4))
         self._programs: Final = pebble_home(CHECKOUT / ".stack" / "cache")
         self._running: list[subprocess.Popen[bytes]] = []
@@ -37,7 +41,7 @@ class Pebble:
     @property
     def directory(self) -> str:
         """Its directory, over TLS that `ca` vouches for."""
-        return f"https://{LOOPBACK}:{self._port}/dir"
+        return f"https://{self._address}:{self._port}/dir"
 
     @property
     def orders(self) -> int:
@@ -46,19 +50,24 @@ class Pebble:
 
     def root(self) -> str:
         """The root certificate of what it signs, PEM; another one after each start."""
-        return self._get(f"https://{LOOPBACK}:{self._management}/roots/0")
+        return self._get(f"https://{self._address}:{self._management}/roots/0")
 
     def lose(self, name: str) -> None:
         """From now on the name server fails for this name."""
         body = json.dumps({"host": f"{name}."}).encode()
-        urllib.request.urlopen(f"http://{LOOPBACK}:{self._names}/set-servfail", body, timeout=_STOP_SECONDS).close()
+        urllib.request.urlopen(f"http://{self._address}:{self._names}/set-servfail", body, timeout=_STOP_SECONDS).close()
 
     def start(self) -> None:
         """Begin anew: it remembers nothing."""
-        names = [f"-dns01={LOOPBACK}:{self._dns}", f"-management={LOOPBACK}:{self._names}", "-defaultIPv6="]
+        names = [
+            f"-dns01={self._address}:{self._dns}",
+            f"-management={self._address}:{self._names}",
+            f"-defaultIPv4={self._address}",
+            "-defaultIPv6=",
+        ]
         shut = ["-http01=", "-https01=", "-tlsalpn01=", "-doh="]
         self._spawn("pebble-challtestsrv", *names, *shut)
-        self._spawn("pebble", "-config", str(self._folder / "pebble.json"), "-dnsserver", f"{LOOPBACK}:{self._dns}")
+        self._spawn("pebble", "-config", str(self._folder / "pebble.json"), "-dnsserver", f"{self._address}:{self._dns}")
         wait_until("Pebble answers", self._answers, 30)
 
     def stop(self) -> None:
@@ -86,12 +95,12 @@ class Pebble:
         key = self._folder / "own.key"
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-             "-subj", "/CN=pebble", "-addext", f"subjectAltName=IP:{LOOPBACK}", "-keyout", str(key), "-out", str(self.ca)],
+             "-subj", "/CN=pebble", "-addext", f"subjectAltName=IP:{self._address}", "-keyout", str(key), "-out", str(self.ca)],
             check=True, capture_output=True,
         )  # fmt: skip
         config = {
-            "listenAddress": f"{LOOPBACK}:{self._port}",
-            "managementListenAddress": f"{LOOPBACK}:{self._management}",
+            "listenAddress": f"{self._address}:{self._port}",
+            "managementListenAddress": f"{self._address}:{self._management}",
             "certificate": str(self.ca),
             "privateKey": str(key),
             "httpPort": http_port,

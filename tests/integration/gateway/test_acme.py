@@ -1,8 +1,6 @@
 """A certificate by itself: real nginx, a real ACME server that really looks at every name, and the process that keeps it fresh."""
 
 import re
-import socket
-import ssl
 import subprocess
 import sys
 import threading
@@ -23,6 +21,7 @@ from app.stack.gateway.config import HEALTH_PATH
 from app.stack.gateway.sites import hosts
 from tests.integration.gateway.conftest import OpenGateway
 from tests.support.gateway import Gateway
+from tests.support.handshakes import is_trusted, served
 from tests.support.pebble import Pebble
 from tests.support.processes import bare_environment, free_offset_of
 from tests.support.records import spooled
@@ -67,24 +66,13 @@ class World:
         environment = {**self._environment(HOST), **ports}
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=90)
 
-    def served(self, name: str = HOST) -> x509.Certificate:
+    def served(self) -> x509.Certificate:
         """What a client is shown who checks nothing."""
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        return x509.load_der_x509_certificate(self._shown(context, name))
+        return served(self.gateway.tls_port, HOST)
 
     def trusted(self, name: str) -> bool:
         """Whether a client is content who trusts the authority and nobody else."""
-        try:
-            self._shown(ssl.create_default_context(cadata=self.pebble.root()), name)
-        except ssl.SSLError:
-            return False
-        return True
-
-    def _shown(self, context: ssl.SSLContext, name: str) -> bytes:
-        here = socket.create_connection(("127.0.0.1", self.gateway.tls_port), timeout=30)
-        with here, context.wrap_socket(here, server_hostname=name) as wrapped:
-            return wrapped.getpeercert(binary_form=True) or b""
+        return is_trusted(self.pebble.root(), self.gateway.tls_port, name)
 
     def _command(self, *words: str) -> list[str]:
         places = ["--folder", str(self.gateway.live.folder), "--web-root", str(self.gateway.folder / "acme")]
@@ -98,11 +86,11 @@ class World:
 
 
 @contextmanager
-def _world(open_gateway: OpenGateway, folder: Path, **options: int) -> Iterator[World]:
+def _world(open_gateway: OpenGateway, folder: Path, life_seconds: int = 90 * 24 * 3600) -> Iterator[World]:
     gateway = open_gateway(
         gateway_bind="0.0.0.0", gateway_host=HOST, gateway_acme_email=EMAIL, gateway_requests_per_second=10_000, gateway_connections=1000
     )
-    with Pebble(folder / "pebble", gateway.plain_port, **options) as pebble:
+    with Pebble(folder / "pebble", gateway.plain_port, life_seconds) as pebble:
         yield World(gateway, pebble, folder / "spool")
 
 
