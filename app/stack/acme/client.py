@@ -68,6 +68,16 @@ def obtain(order: Order) -> bytes:
         raise OrderError(f"{host} can't be asked: {words or type(error).__name__}") from error
 
 
+def challenge_folder(web_root: Path) -> Path:
+    """The folder of the answers; made, and readable for whoever serves it, where it is missing."""
+    folder = web_root / CHALLENGE_PATH
+    for part in (web_root, folder.parent, folder):
+        if not part.exists():
+            part.mkdir()
+            part.chmod(0o755)  # whatever the umask is
+    return folder
+
+
 class _Network(client.ClientNetwork):
     """Tries again with a new nonce as long as the server refuses the old one; the library does so once."""
 
@@ -124,9 +134,7 @@ def _by_http(authorization: messages.AuthorizationResource) -> messages.Challeng
 @contextmanager
 def _answers(web_root: Path) -> Iterator[Any]:
     """Puts answers where the gateway serves them, and takes them away in the end."""
-    folder = web_root / CHALLENGE_PATH
-    for part in (web_root, folder.parent, folder):
-        part.mkdir(mode=0o755, exist_ok=True)
+    folder = challenge_folder(web_root)
     written: list[Path] = []
 
     def answer(token: str, text: str) -> None:

@@ -13,7 +13,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from app.core.config import Settings
 from app.core.logger import get_logger
-from app.stack.acme.client import CHALLENGE_PATH, Order, OrderError, obtain
+from app.stack.acme.client import CHALLENGE_PATH, Order, OrderError, challenge_folder, obtain
 from app.stack.acme.schedule import after_failure, renewal_of
 from app.stack.acme.shelf import Held, Shelf, Trouble, read, target_of
 from app.stack.gateway.sites import hosts
@@ -73,11 +73,9 @@ class Keeper:
 
     def serves_challenges(self) -> bool:
         """Whether the gateway hands out what is put into the web root. Asking the authority earlier would be a failure on our account."""
-        folder = self.web_root / CHALLENGE_PATH
-        text = str(time.time_ns())
+        folder, text = self.web_root / CHALLENGE_PATH, str(time.time_ns())
         try:
-            for part in (self.web_root, folder.parent, folder):
-                part.mkdir(mode=0o755, exist_ok=True)
+            challenge_folder(self.web_root)
             (folder / _PROBE).write_text(text, encoding="ascii")
             (folder / _PROBE).chmod(0o644)
             # No proxy: the way is inside this machine.

@@ -19,6 +19,8 @@ from app.core.ports import PORTS
 from app.stack.acme.schedule import renewal_of
 from app.stack.gateway.config import HEALTH_PATH
 from app.stack.gateway.sites import hosts
+from app.stack.listeners import is_free
+from app.stack.paths import CHECKOUT
 from tests.integration.gateway.conftest import OpenGateway
 from tests.support.gateway import Gateway
 from tests.support.handshakes import is_trusted, served
@@ -30,6 +32,7 @@ from tests.support.waiting import wait_until
 HOST: Final = "watch.example.org"
 EMAIL: Final = "owner@example.org"
 PATIENCE_SECONDS: Final = 60
+CACHE: Final = CHECKOUT / ".stack" / "cache"
 
 
 @dataclass
@@ -238,3 +241,32 @@ def test_nobody_is_asked_before_the_gateway_serves_challenges(world: World) -> N
     assert "does not serve challenges" in refused.stderr
     assert world.pebble.orders == 0
     assert world.run("renew").returncode == 0
+
+
+def test_two_settings_and_make_up_are_all_it_takes(tmp_path: Path) -> None:
+    """The native stack with GATEWAY_HOST and GATEWAY_ACME_EMAIL set; without the second `up` ends what asks the authority."""
+    offset = free_offset_of("gateway", "gateway_tls", "acme")
+    tls = PORTS["gateway_tls"] + offset
+    with Pebble(tmp_path / "pebble", PORTS["gateway"] + offset) as pebble:
+        environment = bare_environment(
+            STACK_DIR=str(tmp_path / "stack"), STACK_CACHE_DIR=str(CACHE), STACK_PORT_OFFSET=str(offset), GATEWAY_HOST=HOST,
+            GATEWAY_ACME_EMAIL=EMAIL, GATEWAY_ACME_DIRECTORY=pebble.directory, GATEWAY_ACME_CA=str(pebble.ca),
+        )  # fmt: skip
+
+        def nobet(*words: str, **more: str) -> str:
+            command = [sys.executable, "-m", "app.cli", *words, "--mode", "native"]
+            done = subprocess.run(command, env={**environment, **more}, capture_output=True, text=True, check=False, timeout=120)
+            assert done.returncode == 0, done.stdout + done.stderr
+            return done.stdout
+
+        try:
+            nobet("up", "gateway", "acme")
+            wait_until("the certificate is served", lambda: is_trusted(pebble.root(), tls, HOST), PATIENCE_SECONDS)
+            assert "Pebble Intermediate" in nobet("certificate")
+            nobet("certificate", "renew", "--force")
+            assert is_trusted(pebble.root(), tls, f"grafana.{HOST}")
+            nobet("up", "gateway", GATEWAY_ACME_EMAIL="")
+            assert served(tls, HOST).issuer == served(tls, HOST).subject
+            assert is_free(PORTS["acme"] + offset)
+        finally:
+            nobet("down")
