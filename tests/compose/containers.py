@@ -99,10 +99,14 @@ class Containers:
         try:
             if not services:
                 return self.nobet("up", "--mode", "compose")
-            self._run([sys.executable, "-c", _PREPARE])
+            self.prepare()
             return self.compose("up", "-d", "--wait", *services)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self._of_the_sick()}") from error
+
+    def prepare(self) -> None:
+        """Make the files that containers mount, and start none."""
+        self._run([sys.executable, "-c", _PREPARE])
 
     def compose(self, *arguments: str) -> str:
         """What `docker compose` printed. Raises AssertionError when it fails."""
