@@ -83,7 +83,8 @@ class Writers:
         records, poison = [], []
         for number, lives in enumerate(self._lives):
             for place, life in enumerate(lives):
-                written, poisoned = Ledger(life.ledger).read()
+                with Ledger(life.ledger) as ledger:
+                    written, poisoned = ledger.read()
                 records.append(Owed(f"w{number}-{place}", written, int(life.killed)))
                 poison.append(Owed(f"p{number}-{place}", poisoned, int(life.killed)))
         return records, poison
@@ -106,7 +107,6 @@ class Writers:
     def _begin(self, number: int) -> None:
         life = len(self._lives[number])
         ledger = self._folder / f"ledger-{number}-{life}"
-        Ledger(ledger)
         plan = self._plan
         words = [ledger, number, life, plan.pauses[number], plan.poison_share, plan.long_share]
         environment = bare_environment(
