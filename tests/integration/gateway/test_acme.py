@@ -136,7 +136,7 @@ class Visitors:
 
 def test_a_certificate_comes_and_is_renewed_by_itself(open_gateway: OpenGateway, tmp_path: Path) -> None:
     """Self-signed first, then one for all names, then the next one in time; nginx is not started anew and no request fails."""
-    with _world(open_gateway, tmp_path, life_seconds=21) as world, Visitors(world.gateway) as visitors:
+    with _world(open_gateway, tmp_path, life_seconds=30) as world, Visitors(world.gateway) as visitors:
         own = world.served()
         assert own.issuer == own.subject
         assert not world.trusted(HOST)
