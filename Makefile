@@ -82,7 +82,7 @@ bench: $(STAMP) ## Measure us beside named peers (25 min) and write bench/RESULT
 	@bash scripts/venv_bench.sh "$(RUN)" .venv-bench || echo "The peers could not be installed: those that are missing are left out and named."
 	@$(RUN) -m bench $(if $(QUICK),--quick) $(ARGS)
 
-fault-cases: $(STAMP) servers ## Run the fault cases in their full length: a million lines, ten minutes without answers
+fault-cases: $(STAMP) servers ## Run the fault cases in their full length: a million lines, 300 requests without answers; half an hour
 	@NOBET_TEST_FAULTS=full CHAT_KILLS=50 NOBET_TEST_OUTAGE_SECONDS=120 $(VENV)/bin/pytest --timeout=7200 \
 		tests/integration/shipper tests/integration/app/test_spool_faults.py \
 		tests/integration/app/test_worker_deaths.py tests/integration/app/test_chat.py tests/integration/cleanup/test_faults.py

@@ -70,10 +70,19 @@ def print_compose(console: Console, stack: Stack, services: Sequence[Mapping[str
     for heading in ("service", "address", "state"):
         table.add_column(heading, no_wrap=True)
     for service in sorted(services, key=lambda item: str(item.get("Service"))):
-        published = sorted({f"127.0.0.1:{port['PublishedPort']}" for port in service.get("Publishers") or [] if port.get("PublishedPort")})
-        table.add_row(str(service.get("Service")), ", ".join(published) or "–", str(service.get("Health") or service.get("State")))
+        state = str(service.get("Health") or service.get("State"))
+        table.add_row(str(service.get("Service")), _published(service) or "–", Text(state, _STYLES.get(state, "")))
     console.print(table)
     _print_next(console, stack)
+
+
+def _published(service: Mapping[str, Any]) -> str:
+    """Each address once, with its ports: three times the same one would push the state off a screen of 80 columns."""
+    ports: dict[str, set[int]] = {}
+    for place in service.get("Publishers") or []:
+        if place.get("PublishedPort"):
+            ports.setdefault(str(place.get("URL") or "0.0.0.0"), set()).add(int(place["PublishedPort"]))
+    return ", ".join(f"{host}:" + ", :".join(map(str, sorted(numbers))) for host, numbers in sorted(ports.items()))
 
 
 def age(seconds: int) -> str:

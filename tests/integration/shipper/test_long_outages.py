@@ -15,7 +15,7 @@ from tests.support.waiting import wait_until
 SOON: Final = 60
 LINES: Final = sized(20_000, 1_000_000)
 OUTAGE_TIMEOUTS: Final = sized(6, 300)
-"""Requests that go unanswered while packets are lost; with growing pauses 300 take about ten minutes."""
+"""Requests that go unanswered while packets are lost; 300 take a few minutes."""
 
 USUAL_SEGMENT: Final = 8 * 1024 * 1024
 

@@ -1,6 +1,7 @@
 """Compose mode, as far as it goes without an engine."""
 
 import dataclasses
+import io
 import re
 import stat
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from pydantic import SecretStr
+from rich.console import Console
 
 from app.core.config import Settings
 from app.stack import mode
@@ -17,6 +19,7 @@ from app.stack.mode import Mode, effective
 from app.stack.paths import CHECKOUT
 from app.stack.stack import Stack
 from app.stack.supervisor import Supervisor
+from app.stack.tables import print_compose
 
 
 def _compose() -> dict[str, Any]:
@@ -123,3 +126,21 @@ def test_alertmanager_is_given_every_file_that_its_configuration_names(stack: St
     mounted = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]["alertmanager"]["secrets"]
     assert named == {"oncall_token", "smtp_password", "slack_webhook_url"}
     assert named <= {entry for entry in mounted if isinstance(entry, str)}
+
+
+def test_the_table_of_containers_fits_a_screen(stack: Stack) -> None:
+    """In 80 columns a service's ports and its state are whole, and the address is the one that it is published at."""
+    ports = [{"URL": "127.0.0.1", "PublishedPort": port} for port in (16686, 4318, 16687, 0)]
+    services: list[dict[str, Any]] = [
+        {"Service": "elasticsearch-exporter", "State": "running", "Health": "healthy", "Publishers": []},
+        {"Service": "jaeger", "State": "running", "Health": "healthy", "Publishers": ports},
+        {"Service": "gateway", "State": "exited", "Publishers": [{"URL": "0.0.0.0", "PublishedPort": 8443}]},
+    ]
+    out = Console(file=io.StringIO(), width=80)
+    print_compose(out, stack, services)
+    lines = [line.split() for line in out.file.getvalue().splitlines()[1:4]]  # type: ignore[attr-defined]
+    assert lines == [
+        ["elasticsearch-exporter", "–", "healthy"],
+        ["gateway", "0.0.0.0:8443", "exited"],
+        ["jaeger", "127.0.0.1:4318,", ":16686,", ":16687", "healthy"],
+    ]
