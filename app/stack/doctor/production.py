@@ -16,9 +16,8 @@ from app.stack.doctor.findings import note, ok, problem
 from app.stack.doctor.model import Check, Finding, Scene
 from app.stack.env_file import GENERATED
 from app.stack.gateway.certificate import certificate_and_key
-from app.stack.gateway.config import is_public
 from app.stack.gateway.served import served_certificate
-from app.stack.gateway.sites import hosts
+from app.stack.gateway.sites import hosts, is_public
 from app.stack.mode import Mode
 
 GROUP: Final = "production"

@@ -6,7 +6,7 @@ from typing import Final
 
 from app.core.config import Settings
 from app.core.ports import LOOPBACK
-from app.stack.gateway.sites import APP, SITES, Site, host_of
+from app.stack.gateway.sites import APP, SITES, Site, host_of, is_public
 
 HEALTH_PATH: Final = "/gateway/health"
 """Answers 200 under every name, whatever the servers behind the gateway do."""
@@ -183,11 +183,6 @@ class Place:
     """Folder with certificate.pem and key.pem that somebody renews while nginx runs; instead of `certificate` and `key`."""
     resolver: str = ""
     """Name server, where addresses are names that may move."""
-
-
-def is_public(settings: Settings) -> bool:
-    """Whether others than this machine reach the gateway."""
-    return not settings.gateway_bind.startswith("127.")
 
 
 def render_gateway(settings: Settings, place: Place) -> str:

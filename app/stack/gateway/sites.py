@@ -7,6 +7,7 @@ of their address, and because a browser then keeps their cookies apart.
 from dataclasses import dataclass
 from typing import Final
 
+from app.core.config import Settings
 from app.core.ports import PORTS
 
 
@@ -53,6 +54,11 @@ def host_of(site: Site, gateway_host: str) -> str:
 def hosts(gateway_host: str) -> tuple[str, ...]:
     """Every name under which the gateway serves something; what a certificate has to be for."""
     return tuple(host_of(site, gateway_host) for site in (APP, *SITES))
+
+
+def is_public(settings: Settings) -> bool:
+    """Whether others than this machine reach the gateway."""
+    return not settings.gateway_bind.startswith("127.")
 
 
 def in_container(site: Site) -> str:
