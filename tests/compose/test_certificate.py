@@ -19,6 +19,7 @@ from tests.support.pebble import Pebble
 from tests.support.waiting import wait_until
 
 HOST: Final = "watch.example.org"
+PATIENCE_SECONDS: Final = 180
 FOLDER: Final = "var/lib/nobet/certificates"
 
 
@@ -55,7 +56,7 @@ def door(engine: Engine) -> Iterator[Door]:
             for stack, services in ((without, ["gateway"]), (containers, ["acme", "gateway"])):
                 stack.prepare()
                 stack.compose("up", "-d", "--no-deps", *services)
-                wait_until("the gateway answers", door.serial, 60)
+                wait_until("the gateway answers", door.serial, PATIENCE_SECONDS)
             yield door
         finally:
             containers.remove()
@@ -65,7 +66,7 @@ def door(engine: Engine) -> Iterator[Door]:
 @pytest.mark.req("ACC-07")
 def test_a_certificate_comes_and_is_replaced_while_the_gateway_goes_on(door: Door) -> None:
     """After the self-signed one, for all names, then the next by hand; the gateway's container stays, and reads no other key."""
-    wait_until("the certificate is served", door.is_trusted, 60)
+    wait_until("the certificate is served", door.is_trusted, PATIENCE_SECONDS)
     assert [name for name in hosts(HOST) if not door.is_trusted(name)] == []
     before, first = door.containers.inspect()["gateway"], door.serial()
     assert "Pebble Intermediate" in door.containers.nobet("certificate", "--mode", "compose")
