@@ -18,7 +18,7 @@ from app.stack.paths import CHECKOUT
 from tests.support.processes import bare_environment, free_port
 from tests.support.waiting import wait_until
 
-_STOP_SECONDS: Final = 10
+_PATIENCE_SECONDS: Final = 60
 
 
 class Pebble:
@@ -55,7 +55,7 @@ class Pebble:
     def lose(self, name: str) -> None:
         """From now on the name server fails for this name."""
         body = json.dumps({"host": f"{name}."}).encode()
-        urllib.request.urlopen(f"http://{self._address}:{self._names}/set-servfail", body, timeout=_STOP_SECONDS).close()
+        urllib.request.urlopen(f"http://{self._address}:{self._names}/set-servfail", body, timeout=_PATIENCE_SECONDS).close()
 
     def start(self) -> None:
         """Begin anew: it remembers nothing."""
@@ -68,13 +68,13 @@ class Pebble:
         shut = ["-http01=", "-https01=", "-tlsalpn01=", "-doh="]
         self._spawn("pebble-challtestsrv", *names, *shut)
         self._spawn("pebble", "-config", str(self._folder / "pebble.json"), "-dnsserver", f"{self._address}:{self._dns}")
-        wait_until("Pebble answers", self._answers, 30)
+        wait_until("Pebble answers", self._answers, _PATIENCE_SECONDS)
 
     def stop(self) -> None:
         """End both."""
         for process in self._running:
             process.terminate()
-            process.wait(_STOP_SECONDS)
+            process.wait(_PATIENCE_SECONDS)
         self._running.clear()
 
     def __enter__(self) -> Self:
@@ -124,5 +124,5 @@ class Pebble:
 
     def _get(self, url: str) -> str:
         context = ssl.create_default_context(cafile=str(self.ca))
-        with urllib.request.urlopen(url, context=context, timeout=_STOP_SECONDS) as answer:  # noqa: S310 (its own)
+        with urllib.request.urlopen(url, context=context, timeout=_PATIENCE_SECONDS) as answer:  # noqa: S310 (its own)
             return str(answer.read().decode())
