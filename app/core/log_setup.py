@@ -71,7 +71,8 @@ def _take_over_standard_logging(level: str) -> None:
     server = logging.getLogger("uvicorn.error")
     server.setLevel(max(logging.INFO, logging.getLevelNamesMapping()[level]))
     server.addFilter(is_no_socket_chatter)
-    for name in ("httpx", "httpcore", "elastic_transport", "urllib3", "asyncio", "aiosqlite", "sqlalchemy", "websockets"):
+    # What they write below a warning is noise, and of "acme" every message of the protocol, with the account's address.
+    for name in ("acme", "httpx", "httpcore", "elastic_transport", "urllib3", "asyncio", "aiosqlite", "sqlalchemy", "websockets"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
     use_quick_loggers()

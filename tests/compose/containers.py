@@ -26,6 +26,7 @@ ANSWER_SECONDS: Final = 60
 PROFILES: Final = {"errors"}
 """What is turned on. Without `acme`: no public authority can reach this machine, so its service would ask nobody."""
 
+_REMOVE: Final = ("--profile", "*", "down", "--volumes", "--timeout", "10")
 _PREPARE: Final = "from app.stack.compose import prepare_files; from app.stack.stack import open_stack; prepare_files(open_stack())"
 
 
@@ -114,7 +115,9 @@ class Containers:
 
     def remove(self) -> None:
         """Containers, networks and volumes go; images stay."""
-        self.compose("--profile", "*", "down", "--volumes", "--timeout", "10")
+        done = self._try(["docker", "compose", "--env-file", str(self.folder / ".env"), *_REMOVE])
+        if (self.folder / ".env").exists():  # else nothing was ever started, and the failure that led here is the one to be told
+            assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
 
     # --- what it is like
 

@@ -49,7 +49,7 @@ def test_status_tells_the_same(stack: Containers) -> None:
     """`nobet status` finds every service healthy and exits with 0."""
     printed = stack.nobet("status", "--mode", "compose")
     for service in SERVICES:
-        assert re.search(rf"^{service} .*(healthy|exited)", printed, re.MULTILINE), service
+        assert re.search(rf"^{service} .*\b(healthy|exited)", printed, re.MULTILINE), service
 
 
 @pytest.mark.req("ACC-07", "ACC-09")

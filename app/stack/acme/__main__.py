@@ -83,7 +83,7 @@ def _renew(keeper: Keeper, *, force: bool) -> int:
     sys.stdout.write(f"Asking {keeper.settings.gateway_acme_directory} for {len(keeper.names)} names; this takes up to three minutes.\n")
     sys.stdout.flush()
     try:
-        keeper.renew()
+        keeper.renew(force=force)
     except OrderError as error:
         sys.stderr.write(f"{error}\n")
         return 1

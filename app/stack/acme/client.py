@@ -13,6 +13,7 @@ import requests
 from acme import challenges, client, crypto_util, errors, messages
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from josepy.errors import Error as JoseError
 from josepy.jwa import ES256
 from josepy.jwk import JWKEC
 
@@ -24,11 +25,18 @@ _ORDER_SECONDS: Final = 180
 
 _CALL_SECONDS: Final = 30
 _NONCE_TRIES: Final = 5
+_LONGEST_SENTENCE: Final = 2000
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 
 class OrderError(Exception):
-    """No certificate; the message is one sentence that says why, and what to do where that is known."""
+    """No certificate; the message is one sentence that says why, and what to do where that is known.
+
+    Much of it may be the authority's own words: they end on a terminal, so nothing that a terminal would obey stays in them.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__("".join(letter if letter.isprintable() else " " for letter in sentence)[:_LONGEST_SENTENCE])
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +58,23 @@ class Order:
 
 def obtain(order: Order) -> bytes:
     """The certificate and its chain, PEM. Raises OrderError. Asks the server's terms no more than having an account does: it agrees."""
-    host = urlsplit(order.directory).netloc
+    host = urlsplit(order.directory).netloc.rpartition("@")[2]
     try:
         return _obtain(order)
     except errors.ValidationError as error:
         raise OrderError(_refusals(error)) from error
+    except errors.IssuanceError as error:
+        raise OrderError(f"{host} refuses: {_words_of(error.error)}") from error
     except messages.Error as error:
-        raise OrderError(f"{host} refuses: {error.detail or error.description or error.code}") from error
+        raise OrderError(f"{host} refuses: {_words_of(error)}") from error
     except errors.TimeoutError as error:
         raise OrderError(f"{host} has not decided within {_ORDER_SECONDS} s.") from error
     except requests.exceptions.SSLError as error:
         raise OrderError(
-            f"The certificate of {host} itself can't be verified. A private authority: name its CA file in GATEWAY_ACME_CA."
+            f"The certificate of {host} itself can't be verified. A private authority: name its CA file in "
+            "GATEWAY_ACME_CA, then make up and nobet certificate renew --force."
         ) from error
-    except (requests.exceptions.RequestException, errors.Error, ValueError, KeyError, OSError) as error:
+    except (requests.exceptions.RequestException, errors.Error, JoseError, ValueError, KeyError, OverflowError, OSError) as error:
         words = " ".join(str(error).split())[:200]
         raise OrderError(f"{host} can't be asked: {words or type(error).__name__}") from error
 
@@ -148,6 +159,10 @@ def _answers(web_root: Path) -> Iterator[Any]:
     finally:
         for path in written:
             path.unlink(missing_ok=True)
+
+
+def _words_of(error: messages.Error) -> str:
+    return str(error.detail or error.description or error.code)
 
 
 def _refusals(error: errors.ValidationError) -> str:

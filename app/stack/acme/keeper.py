@@ -1,6 +1,7 @@
 """Keeps the certificate fresh: looks at what is served, asks for another in time, remembers what went wrong."""
 
 import math
+import os
 import threading
 import time
 from contextlib import suppress
@@ -10,6 +11,9 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
 from urllib.request import ProxyHandler, build_opener
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from app.core.config import Settings
 from app.core.logger import get_logger
@@ -45,8 +49,10 @@ class Keeper:
 
     @property
     def trouble(self) -> Trouble:
-        """What went wrong last; no failures when all is well."""
-        return self.shelf.trouble(target_of(self.settings.gateway_acme_directory, self.names))
+        """What went wrong last; no failures when all is well. What a clock that was ahead has noted counts for nothing."""
+        target = target_of(self.settings.gateway_acme_directory, self.names)
+        found = self.shelf.trouble(target)
+        return found if found.failed_at <= time.time() + _LOOK_SECONDS else Trouble(target)
 
     def held(self) -> Held | None:
         """What is served now; None when that can't be read."""
@@ -66,36 +72,41 @@ class Keeper:
             return 0.0
         return renewal_of(held, self.names).timestamp()
 
-    def renew(self) -> None:
-        """Get a certificate now, whatever the schedule says. Raises OrderError, which is noted and logged."""
-        with self.shelf.locked():
-            self._renew()
+    def renew(self, *, force: bool = False) -> None:
+        """Get a certificate if it is due; with `force` whatever the schedule says. Raises OrderError, which is noted and logged."""
+        with self.shelf.locked():  # whoever had to wait for another looks again
+            if force or self.next_order() <= time.time():
+                self._renew()
 
     def serves_challenges(self) -> bool:
         """Whether the gateway hands out what is put into the web root. Asking the authority earlier would be a failure on our account."""
         folder, text = self.web_root / CHALLENGE_PATH, str(time.time_ns())
+        name = f"{_PROBE}-{os.getpid()}"  # somebody may ask by hand at the same time
         try:
             challenge_folder(self.web_root)
-            (folder / _PROBE).write_text(text, encoding="ascii")
-            (folder / _PROBE).chmod(0o644)
+            (folder / name).write_text(text, encoding="ascii")
+            (folder / name).chmod(0o644)
             # No proxy: the way is inside this machine.
-            with build_opener(ProxyHandler({})).open(f"{self.gateway}/{CHALLENGE_PATH}/{_PROBE}", timeout=_DOOR_SECONDS) as answer:
+            with build_opener(ProxyHandler({})).open(f"{self.gateway}/{CHALLENGE_PATH}/{name}", timeout=_DOOR_SECONDS) as answer:
                 return bool(answer.read(100).decode("ascii", "replace") == text)
         except (OSError, HTTPException):
             return False
         finally:
             with suppress(OSError):
-                (folder / _PROBE).unlink()
+                (folder / name).unlink()
 
     def _renew(self) -> None:
         before, chosen = self.trouble, self.settings
+        # Before anybody is asked: a kill, a full disk or a fault on the way must not become an order a minute. What comes replaces it.
+        self.shelf.note(after_failure(before, "The last try did not come to its end.", time.time()))
         try:
+            key, account_key = self._keys()
             order = Order(
                 directory=chosen.gateway_acme_directory,
                 email=chosen.gateway_acme_email,
                 names=self.names,
-                key=self.shelf.key.read_bytes(),
-                account_key=self.shelf.account_key(),
+                key=key,
+                account_key=account_key,
                 web_root=self.web_root,
                 ca=_ca(chosen.gateway_acme_ca),
             )
@@ -114,6 +125,18 @@ class Keeper:
             "The gateway serves a new certificate",
             event="certificate.issued", count=len(self.names), extra={"ends": self.shelf.held().ends.isoformat()},
         )  # fmt: skip
+
+    def _keys(self) -> tuple[bytes, bytes]:
+        """Of the certificate and of the account, PEM."""
+        try:
+            pair = self.shelf.key.read_bytes(), self.shelf.account_key()
+            for key in pair:
+                load_pem_private_key(key, None)
+        except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+            words = " ".join(str(error).split())[:100]
+            advice = "stop the stack, remove that folder, make up."
+            raise OrderError(f"A key in {self.shelf.folder} can't be used ({words}): {advice}") from error
+        return pair
 
     def _install(self, chain: bytes) -> None:
         try:

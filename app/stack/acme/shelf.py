@@ -7,6 +7,7 @@ that replacing one file is all that a renewal does, and no handshake ever meets 
 import fcntl
 import json
 import os
+import ssl
 import stat
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -78,17 +79,24 @@ class Shelf:
         """Whether what is served came from this authority."""
         try:
             return self._origin.read_text(encoding="utf-8") == directory
-        except OSError:
+        except (OSError, ValueError):
             return False
 
     def install(self, chain: bytes, directory: str) -> None:
         """Serve this chain, which came from `directory`, from the next handshake on.
 
-        Raises ValueError when it is not for the key that is here.
+        Raises ValueError when it is not for the key that is here, or OpenSSL can't read it to its end, as nginx would have to.
         """
         public = serialization.load_pem_private_key(self.key.read_bytes(), None).public_key()
         if x509.load_pem_x509_certificate(chain).public_key() != public:
             raise ValueError("the certificate is for another key than the one of this gateway")
+        with tempfile.NamedTemporaryFile(dir=self.folder, prefix=".trial.") as trial:
+            trial.write(chain)
+            trial.flush()
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(trial.name, self.key)
+            except ssl.SSLError as error:
+                raise ValueError(f"OpenSSL can't read the whole chain ({error.reason or error})") from error
         self._write(self.certificate, chain, _FOR_ALL)
         self._write(self._origin, directory.encode(), 0o600)
 
@@ -133,12 +141,16 @@ class Shelf:
 
     def _write(self, path: Path, content: bytes, mode: int) -> None:
         descriptor, temporary = tempfile.mkstemp(dir=self.folder, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, mode)
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        Path(temporary).replace(path)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                os.fchmod(descriptor, mode)
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
 
 
 def target_of(directory: str, names: Sequence[str]) -> str:

@@ -39,6 +39,7 @@ ACME: Final = Component(
         "GATEWAY_ACME_DIRECTORY": "{settings.gateway_acme_directory}",
         "GATEWAY_ACME_CA": "",  # a path, if somebody sets one
     },
+    secrets=("METRICS_TOKEN", "SENTRY_DSN"),
     setting="GATEWAY_ACME_EMAIL",
     optional=True,
 )

@@ -41,7 +41,8 @@ def _check_acme(settings: Settings) -> None:
         return
     if settings.gateway_certificate:
         raise StackError("GATEWAY_ACME_EMAIL and GATEWAY_CERTIFICATE exclude each other: unset the one that you don't want.")
-    if "." not in settings.gateway_host or settings.gateway_host.endswith(".localhost"):
+    host = settings.gateway_host
+    if "." not in host or host.endswith(".localhost") or host.replace(".", "").isdigit():
         raise StackError(
             f"GATEWAY_ACME_EMAIL needs a public name, and GATEWAY_HOST is {settings.gateway_host}: set GATEWAY_HOST=watch.example.org, "
             "or unset GATEWAY_ACME_EMAIL."

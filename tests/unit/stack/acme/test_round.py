@@ -115,3 +115,62 @@ def test_a_fault_costs_one_look_and_not_the_loop(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(Round, "look", fault)
     Round(_keeper(tmp_path), stop).run()
     assert len(looks) == 2
+
+
+def test_an_order_that_was_cut_off_counts_as_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill or a fault in its middle: whoever is started next waits as after a refusal, and says so."""
+    orders = []
+
+    def killed(order: Order) -> bytes:
+        orders.append(order)
+        raise SystemExit
+
+    monkeypatch.setattr(module, "obtain", killed)
+    monkeypatch.setattr(Keeper, "serves_challenges", lambda _self: True)
+    with pytest.raises(SystemExit):
+        Round(_keeper(tmp_path), threading.Event()).look()
+    again = _keeper(tmp_path)
+    assert [Round(again, threading.Event()).look() for _ in range(3)] == [60.0] * 3
+    assert len(orders) == 1
+    assert again.trouble.sentence == "The last try did not come to its end."
+
+
+def test_what_a_clock_that_was_ahead_has_noted_does_not_hold_up_renewals(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A year ahead the authority's own certificate looks old; when the clock is right again, it is asked."""
+    keeper, now = _keeper(tmp_path), time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 365 * 24 * 3600)
+    Round(keeper, threading.Event()).look()
+    monkeypatch.setattr(time, "time", lambda: now)
+    Round(keeper, threading.Event()).look()
+    assert len(authority.orders) == 2
+
+
+def test_who_waited_for_another_looks_again(authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that find a certificate due at the same time make one order; only by force there are two."""
+    keeper = _keeper(tmp_path)
+    with pytest.raises(OrderError):
+        keeper.renew()
+    keeper.renew()
+    assert len(authority.orders) == 1
+    with pytest.raises(OrderError):
+        keeper.renew(force=True)
+    assert len(authority.orders) == 2
+
+
+def test_a_broken_key_is_told_before_anybody_is_asked(authority: Authority, tmp_path: Path) -> None:
+    """The sentence names the folder and what to do, and blames no authority."""
+    keeper = _keeper(tmp_path)
+    keeper.shelf.key.write_text("no key", encoding="ascii")
+    Round(keeper, threading.Event()).look()
+    assert authority.orders == []
+    assert keeper.trouble.sentence.startswith(f"A key in {keeper.shelf.folder} can't be used")
+    assert keeper.trouble.sentence.endswith("make up.")
+
+
+def test_what_an_authority_says_gives_a_terminal_no_orders() -> None:
+    """Escape codes and line ends stay out of the sentence, which has an end."""
+    said = str(OrderError("\x1b[2Jaway\nwith it" + "!" * 5000))
+    assert said.isprintable()
+    assert len(said) == 2000

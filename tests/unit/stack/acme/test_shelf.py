@@ -82,3 +82,31 @@ def test_the_facts_of_a_certificate_are_read(shelf: Shelf) -> None:
     assert (held.ends - held.begins).days == 397
     shown = subprocess.run(["openssl", "x509", "-noout", "-issuer", "-in", str(shelf.certificate)], capture_output=True, check=True)
     assert held.issuer in shown.stdout.decode()
+
+
+def test_a_chain_that_breaks_off_is_not_served(shelf: Shelf) -> None:
+    """The first certificate may be whole: nginx reads all, and would refuse every handshake."""
+    before = shelf.certificate.read_bytes()
+    broken = before + b"-----BEGIN CERTIFICATE-----\nbm90IGEgY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n"
+    with pytest.raises(ValueError, match="whole chain"):
+        shelf.install(broken, "https://ca.example/dir")
+    assert shelf.certificate.read_bytes() == before
+    assert {path.name for path in shelf.folder.iterdir()} == {"certificate.pem", "key.pem"}
+
+
+def test_a_write_that_fails_leaves_nothing_behind(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk: the old file stays, and no piece with a key in it."""
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        shelf.account_key()
+    assert {path.name for path in shelf.folder.iterdir()} == {"certificate.pem", "key.pem"}
+
+
+def test_an_unreadable_origin_is_another_authority(shelf: Shelf) -> None:
+    """It costs one order more, and no look ends in a fault."""
+    (shelf.folder / "origin").write_bytes(b"\xff\xfe")
+    assert not shelf.is_from("https://ca.example/dir")

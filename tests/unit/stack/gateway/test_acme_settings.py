@@ -85,6 +85,7 @@ def test_the_authority_of_the_server_reaches_the_container(open_at: OpenStack, t
     [
         ({"GATEWAY_ACME_EMAIL": "a@b.example"}, "needs a public name, and GATEWAY_HOST is localhost"),
         ({**ACME, "GATEWAY_HOST": "watch.localhost"}, "needs a public name"),
+        ({**ACME, "GATEWAY_HOST": "203.0.113.5"}, "needs a public name"),
         ({**ACME, "GATEWAY_CERTIFICATE": "a.pem", "GATEWAY_CERTIFICATE_KEY": "b.pem"}, "exclude each other"),
     ],
 )
