@@ -261,6 +261,7 @@ def test_the_monitor_looks_on_its_own_and_each_round_has_an_id(settings: Setting
             await eventually("two rounds", lambda: sum(record.get("event") == "health.checked" for record in spooled(folder)) > 1)
         finally:
             looking.cancel()
+            await asyncio.wait({looking})
 
     run(work())
     obs.close()
