@@ -28,6 +28,7 @@ SELDOM: Final[dict[str, tuple[str, ...]]] = {
         "cleanup.started", "cleanup.archived", "cleanup.deleted", "cleanup.kept", "cleanup.completed", "cleanup.failed",
         "cleanup.skipped", "cleanup.unnoted", "archive.expired", "archive.restored", "tracking.expired", "index_name",
     ),
+    "the gateway gets its certificate by ACME": ("certificate.issued", "certificate.failed"),
     "somebody makes a backup": ("backup.completed", "backup.failed"),
     "somebody's data is erased": ("user.erased",),
     "the database is away or slow, or refuses a query": (
