@@ -40,6 +40,9 @@ _GIVEN: Final = (
 def compose_up(stack: Stack) -> None:
     """Make the files that containers mount, then start every service and wait until each is healthy. Raises StackError."""
     prepare_files(stack)
+    # Once for the services that share it. Left to `up`, a Docker without BuildKit builds it for all of them at the same time, each another
+    # image; the next `up` may then take another of these and replace containers of which nothing has changed.
+    compose(stack, "build", "app", what="Building the image of the services")
     compose(stack, "up", "-d", "--wait", what="Starting the containers")
 
 
