@@ -3,9 +3,9 @@
 from typing import Any
 
 from app.stack.doctor.asking import NoAnswerError, ask_json
-from app.stack.doctor.findings import ok, problem
+from app.stack.doctor.findings import note, ok, problem
 from app.stack.doctor.model import Check, Finding, Scene
-from app.stack.doctor.running import log_of, restart, start_again, unanswered
+from app.stack.doctor.running import log_of, restart, runs, start_again, unanswered
 from app.stack.targets import component_of_job
 
 
@@ -90,6 +90,8 @@ def _of_target(scene: Scene, target: dict[str, Any]) -> list[Finding]:
             "`make up` hands the present one to all.",
         )
     if "connection refused" in said or "no such host" in said:
+        if component in runs(scene):  # as in the first seconds after a start; one that runs and never listens is told by `processes`
+            return note(f"{what} It runs: Prometheus asked before it listened.", "Wait 15 s for the next scrape.")
         return problem(what, f"Nothing listens there: {component} does not run.", start_again(scene, component))
     if "deadline exceeded" in said or "timeout" in said.lower():
         return problem(what, f"It took longer than the scrape's time limit: {component} hangs or is overloaded.", restart(scene, component))

@@ -182,6 +182,16 @@ def test_a_target_that_is_down(scene: Scene, servers: Servers, error: str, cause
     assert cause in why
 
 
+def test_a_target_that_runs_again_is_no_problem(scene: Scene, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Right after a start Prometheus still remembers that nobody listened: a note, and nothing to be done but to wait."""
+    refused = _target("dial tcp 127.0.0.1:9187: connect: connection refused")
+    servers.answers["/api/v1/targets"] = (200, {"data": {"activeTargets": [refused]}})
+    monkeypatch.setattr("app.stack.doctor.metrics.runs", lambda _scene: frozenset({"postgres_exporter"}))
+    (found,) = targets(scene)
+    assert found.level.value == "note"
+    assert "next scrape" in found.fix
+
+
 def test_no_targets_no_rules_no_alertmanager(scene: Scene, servers: Servers) -> None:
     """Emptiness is the worst of breaks: nothing looks wrong anywhere else."""
     servers.answers["/api/v1/targets"] = (200, {"data": {"activeTargets": []}})
