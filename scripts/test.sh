@@ -19,7 +19,9 @@ echo "All other tests (40 min) …"
 others=$?
 
 [ $containers = 0 ] || echo "Failed: the tests in containers, see further up." >&2
-[ $engine != 3 ] || echo "Not run: the tests in containers, which this machine can't start; the reason is further up." >&2
-# A machine that is there to run everything has failed when it could not.
-[ $engine != 3 ] || [ "${CI:-}" != true ] || containers=1
+if [ $engine = 3 ]; then
+    echo "Not run: the tests in containers, which this machine can't start; the reason is further up." >&2
+    # A machine that is there to run everything has failed when it could not.
+    [ "${CI:-}" != true ] || containers=1
+fi
 [ $containers = 0 ] && [ $others = 0 ]

@@ -105,20 +105,19 @@ def compose_environment(stack: Stack) -> dict[str, str]:
     """What a Docker client needs to talk to this stack's containers: its folder, its published ports, its project name."""
     ports = {f"PORT_{name.upper()}": str(stack.port(name)) for name in PORTS}
     project = stack.explicit.get("COMPOSE_PROJECT_NAME") or (f"nobet-{stack.offset}" if stack.offset else "")
-    profiles = {"COMPOSE_PROFILES": ",".join(_profiles(stack))} if stack.settings.gateway_acme_email else {}
+    with_acme = {"COMPOSE_PROFILES": ",".join(dict.fromkeys([*_chosen_profiles(stack), "acme"]))}
+    profiles = with_acme if stack.settings.gateway_acme_email else {}
     return {**os.environ, **ports, **profiles, **({"COMPOSE_PROJECT_NAME": project} if project else {}), "STACK_DIR": str(stack.paths.root)}
 
 
-def _profiles(stack: Stack) -> list[str]:
-    """What somebody turned on, and what a setting does."""
-    chosen = [name for name in stack.explicit.get("COMPOSE_PROFILES", "").split(",") if name]
-    return list(dict.fromkeys([*chosen, *(["acme"] if stack.settings.gateway_acme_email else [])]))
+def _chosen_profiles(stack: Stack) -> list[str]:
+    """What somebody turned on."""
+    return [name for name in stack.explicit.get("COMPOSE_PROFILES", "").split(",") if name]
 
 
 def _own_dsn(stack: Stack) -> str:
     """Where error events go when the profile `errors` runs the tracker; empty when it does not."""
-    profiles = stack.explicit.get("COMPOSE_PROFILES", "").split(",")
-    return f"http://{stack.error_key}@error-tracker:{port('error_tracker')}/1" if "errors" in profiles else ""
+    return f"http://{stack.error_key}@error-tracker:{port('error_tracker')}/1" if "errors" in _chosen_profiles(stack) else ""
 
 
 def compose_status(stack: Stack) -> list[dict[str, Any]]:

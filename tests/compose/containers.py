@@ -26,7 +26,6 @@ ANSWER_SECONDS: Final = 60
 PROFILES: Final = {"errors"}
 """What is turned on. Without `acme`: no public authority can reach this machine, so its service would ask nobody."""
 
-_REMOVE: Final = ("--profile", "*", "down", "--volumes", "--timeout", "10")
 _PREPARE: Final = "from app.stack.compose import prepare_files; from app.stack.stack import open_stack; prepare_files(open_stack())"
 
 
@@ -111,11 +110,11 @@ class Containers:
 
     def compose(self, *arguments: str) -> str:
         """What `docker compose` printed. Raises AssertionError when it fails."""
-        return self._run(["docker", "compose", "--env-file", str(self.folder / ".env"), *arguments])
+        return self._run(self._compose(*arguments))
 
     def remove(self) -> None:
         """Containers, networks and volumes go; images stay."""
-        done = self._try(["docker", "compose", "--env-file", str(self.folder / ".env"), *_REMOVE])
+        done = self._try(self._compose("--profile", "*", "down", "--volumes", "--timeout", "10"))
         if (self.folder / ".env").exists():  # else nothing was ever started, and the failure that led here is the one to be told
             assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
 
@@ -144,6 +143,9 @@ class Containers:
         sick = [name for name, item in self.inspect().items() if item["State"].get("Health", {}).get("Status") == "unhealthy"]
         failed = [name for name, item in self.inspect().items() if item["State"]["ExitCode"]]
         return "\n".join(self.compose("logs", "--no-color", "--tail", "40", name)[-3000:] for name in {*sick, *failed})
+
+    def _compose(self, *arguments: str) -> list[str]:
+        return ["docker", "compose", "--env-file", str(self.folder / ".env"), *arguments]
 
     def _run(self, command: list[str]) -> str:
         done = self._try(command)

@@ -1,5 +1,6 @@
 """The way of a measurement: metrics → targets → rules → Alertmanager."""
 
+from collections.abc import Collection
 from typing import Any
 
 from app.stack.doctor.asking import NoAnswerError, ask_json
@@ -26,7 +27,9 @@ def targets(scene: Scene) -> list[Finding]:
             "The files under targets/ are empty or were not found.",
             "`make up` writes them again.",
         )
-    found = [finding for target in active if target["health"] == "down" for finding in _of_target(scene, target)]
+    down = [target for target in active if target["health"] == "down"]
+    running = runs(scene) if any(_was_refused(target) for target in down) else frozenset()  # once: with containers Docker is asked
+    found = [finding for target in down for finding in _of_target(scene, target, running)]
     return found or ok(f"{len(active)} targets in {len({target['labels']['job'] for target in active})} jobs, none is down.")
 
 
@@ -78,8 +81,14 @@ def _no_prometheus(scene: Scene, error: NoAnswerError) -> list[Finding]:
     return unanswered(scene, "prometheus", "Prometheus does not answer: nothing is measured and no alert comes.", error)
 
 
-def _of_target(scene: Scene, target: dict[str, Any]) -> list[Finding]:
-    """One that is down: what its error means."""
+def _was_refused(target: dict[str, Any]) -> bool:
+    """Whether nobody listened there."""
+    said = str(target.get("lastError", ""))
+    return "connection refused" in said or "no such host" in said
+
+
+def _of_target(scene: Scene, target: dict[str, Any], running: Collection[str]) -> list[Finding]:
+    """One that is down: what its error means. `running` are the components whose process or container runs."""
     job, said = target["labels"]["job"], str(target.get("lastError", ""))
     component = component_of_job(job)
     what = f"The target {job} ({target['labels'].get('instance', target['scrapeUrl'])}) is down."
@@ -89,8 +98,8 @@ def _of_target(scene: Scene, target: dict[str, Any]) -> list[Finding]:
             "It refuses the bearer token: METRICS_TOKEN changed, and not everybody has the new one.",
             "`make up` hands the present one to all.",
         )
-    if "connection refused" in said or "no such host" in said:
-        if component in runs(scene):  # as in the first seconds after a start; one that runs and never listens is told by `processes`
+    if _was_refused(target):
+        if component in running:  # as in the first seconds after a start; one that runs and never listens is told by `processes`
             return note(f"{what} It runs: Prometheus asked before it listened.", "Wait 15 s for the next scrape.")
         return problem(what, f"Nothing listens there: {component} does not run.", start_again(scene, component))
     if "deadline exceeded" in said or "timeout" in said.lower():
